@@ -1,0 +1,1 @@
+"""AdaMergeX (Zhao et al. 2024, arXiv 2402.18913): the language gap of a reference task, carried to another task."""

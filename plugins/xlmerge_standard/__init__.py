@@ -1,0 +1,1 @@
+"""What both libraries know, and the field's common merge methods."""

@@ -1,0 +1,1 @@
+"""Adapter architectures that both libraries know, one a file."""

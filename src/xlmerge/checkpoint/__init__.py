@@ -1,0 +1,1 @@
+"""Adapter folders as data: read, detect, inspect, compare, write. No torch anywhere."""

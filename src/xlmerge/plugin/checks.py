@@ -1,0 +1,141 @@
+"""What a descriptor has to keep to, however it was made."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from typing import TYPE_CHECKING, get_args
+
+from xlmerge.errors import PluginError
+from xlmerge.plugin.architecture import AdapterArchitecture, FileHalf
+from xlmerge.plugin.method import RESERVED, MergeMethod, Scope
+from xlmerge.plugin.parameters import ParameterSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+__all__ = ["check_architecture", "check_distinct", "check_method"]
+
+FORMATS = ("adapters", "peft")
+
+
+def check_architecture(descriptor: object) -> AdapterArchitecture:
+    """Give ``descriptor`` back if it is a sound architecture.
+
+    Raises:
+        PluginError: It is not; says all that is wrong with it.
+    """
+    if not isinstance(descriptor, AdapterArchitecture):
+        raise _wrong_type(descriptor, AdapterArchitecture)
+    _refuse("adapter architecture", descriptor.name, _architecture_problems(descriptor))
+    return descriptor
+
+
+def check_method(descriptor: object) -> MergeMethod:
+    """Give ``descriptor`` back if it is a sound merge method.
+
+    Raises:
+        PluginError: It is not; says all that is wrong with it.
+    """
+    if not isinstance(descriptor, MergeMethod):
+        raise _wrong_type(descriptor, MergeMethod)
+    _refuse("merge method", descriptor.name, _method_problems(descriptor))
+    return descriptor
+
+
+def check_distinct(descriptors: Iterable[AdapterArchitecture | MergeMethod]) -> None:
+    """Refuse two descriptors of one name.
+
+    Raises:
+        PluginError: A name comes twice.
+    """
+    names = [descriptor.name for descriptor in descriptors]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise PluginError(f"it offers more than one descriptor named {', '.join(map(repr, twice))}")
+
+
+def _wrong_type(descriptor: object, expected: type) -> PluginError:
+    """The error of a descriptor that is none."""
+    hint = None
+    if expected is MergeMethod and inspect.isroutine(descriptor):
+        hint = "make a function into a merge method with @merge_method(...)"
+    return PluginError(f"expected a list of {expected.__name__}; it holds {_short(descriptor)}", hint=hint)
+
+
+def _short(value: object) -> str:
+    """A value and its type; strangers' values can be long."""
+    text = repr(value)
+    text = text if len(text) <= 80 else text[:77] + "..."
+    return f"{text} of type {type(value).__name__}"
+
+
+def _refuse(kind: str, name: object, problems: Iterator[str]) -> None:
+    """Raise if there are problems."""
+    found = list(problems)
+    if found:
+        raise PluginError(f"the {kind} {name!r} is not valid: {'; '.join(found)}")
+
+
+def _common_problems(descriptor: AdapterArchitecture | MergeMethod) -> Iterator[str]:
+    """What is wrong with the fields that all descriptors have."""
+    if not isinstance(descriptor.name, str) or not re.fullmatch(r"[a-z][a-z0-9_]*", descriptor.name):
+        yield "its name is not lower-case words joined by `_` (as in `language_arithmetic`)"
+    for field in ("summary", "source"):
+        text = getattr(descriptor, field)
+        if not isinstance(text, str) or not text.strip():
+            yield f"its {field} is empty or no text"
+
+
+def _method_problems(method: MergeMethod) -> Iterator[str]:
+    """What is wrong with a merge method; one made by hand has not been through :func:`merge_method`."""
+    yield from _common_problems(method)
+    if not callable(method.function):
+        yield f"its function cannot be called: {_short(method.function)}"
+    if method.count is None and not method.roles:
+        yield "it takes no adapter"
+    if not method.scopes or not set(method.scopes) <= set(get_args(Scope)):
+        yield f"its scopes are {method.scopes!r}; expected some of {get_args(Scope)}"
+    yield from _parameter_problems(method.parameters, "parameter")
+
+
+def _architecture_problems(architecture: AdapterArchitecture) -> Iterator[str]:
+    """What is wrong with an architecture."""
+    yield from _common_problems(architecture)
+    seen = set()
+    for half in architecture.files:
+        if not isinstance(half, FileHalf):
+            yield f"its files hold {_short(half)}; expected FileHalf"
+            continue
+        if half.format not in FORMATS:
+            yield f"it has a file half for the unknown format {half.format!r}; known are {', '.join(FORMATS)}"
+        if half.format in seen:
+            yield f"it has more than one file half for the format {half.format!r}"
+        seen.add(half.format)
+        yield from _half_problems(half)
+    if architecture.live is not None and not re.fullmatch(r"[\w.]+:\w+", str(architecture.live)):
+        yield f"its live half {architecture.live!r} is not of the form `module:function`"
+
+
+def _half_problems(half: FileHalf) -> Iterator[str]:
+    """What is wrong with a file half."""
+    for field in ("claim", "space", "decode", "encode", "attributes", "configure"):
+        if not callable(getattr(half, field)):
+            yield f"`{field}` of its {half.format} half cannot be called"
+    if not callable(half.space):
+        return
+    try:
+        options = half.options
+    except Exception as error:  # noqa: BLE001 - annotations are a stranger's code, evaluated
+        yield f"the options of its {half.format} half cannot be read: {error}"
+    else:
+        yield from _parameter_problems(options, f"option of its {half.format} half")
+
+
+def _parameter_problems(parameters: Iterable[ParameterSpec], what: str) -> Iterator[str]:
+    """What is wrong with parameters or options: both stand under ``with:``, beside the engine's own."""
+    names = [parameter.name for parameter in parameters]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"it has more than one {what} named `{name}`"
+    for name in sorted(RESERVED.intersection(names)):
+        yield f"the {what} `{name}` has a name that the engine uses itself"

@@ -1,0 +1,134 @@
+"""The hooks: what xlmerge asks a plugin for.
+
+All of them are *registration hooks*: called without arguments, once for each plugin, they return descriptors. Names
+decide which descriptor is meant, the order of plugins never does.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pluggy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from xlmerge.plugin.architecture import AdapterArchitecture
+    from xlmerge.plugin.method import MergeMethod
+
+__all__ = [
+    "API_VERSION",
+    "HOOKS",
+    "PROJECT",
+    "RESERVED_HOOKS",
+    "hookimpl",
+    "hookspec",
+    "xlmerge_adapter_architectures",
+    "xlmerge_merge_methods",
+]
+
+PROJECT = "xlmerge"
+
+API_VERSION = 0
+"""Version of the plugin API; a plugin says the one it is written for as ``xlmerge_api_version``."""
+
+HOOKS = ("xlmerge_adapter_architectures", "xlmerge_merge_methods")
+"""Names of all hooks."""
+
+RESERVED_HOOKS = ("xlmerge_composition_rules", "xlmerge_tasks", "xlmerge_trainers")
+"""Names of hooks to come: refused until then, since nothing would call them."""
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def xlmerge_adapter_architectures() -> Iterable[AdapterArchitecture]:
+    """Offer adapter architectures: what the tensors of a folder mean.
+
+    Called:
+        Once for each plugin, when a command or ``xlmerge.plugin.discover`` needs to know what is
+        installed; before any folder is read. So it has to be quick, and it must not import a large
+        library.
+
+    Example:
+        Soft prompts, one plain tensor in a PEFT folder:
+
+        >>> from xlmerge.plugin import AdapterArchitecture, FileHalf, claim_by_patterns, hookimpl
+        >>> def claim_prompt(header):
+        ...     if header.config.get("peft_type") != "PROMPT_TUNING":
+        ...         return None
+        ...     return claim_by_patterns(header, ["prompt_embeddings"], part="prompt")
+        >>> prompt = AdapterArchitecture(
+        ...     name="prompt",
+        ...     summary="Trained vectors before the embedded input.",
+        ...     source="Lester et al. 2021, arXiv 2104.08691",
+        ...     files=(FileHalf(format="peft", claim=claim_prompt),),
+        ... )
+        >>> class plugin:
+        ...     xlmerge_api_version = 0
+        ...
+        ...     @hookimpl
+        ...     def xlmerge_adapter_architectures():
+        ...         return [prompt]
+
+        A plugin is a module; a class stands in for one here:
+
+        >>> from xlmerge.plugin import load_registry
+        >>> list(load_registry([("acme", plugin)]).architectures)
+        ['prompt']
+
+    Returns:
+        Any number of :class:`~xlmerge.plugin.AdapterArchitecture`, as a list, a tuple or a generator.
+
+    Bad values:
+        Anything else, a name that is not lower-case words joined by ``_`` or that comes twice, an
+        empty summary or source, a half for an unknown format or two for the same one, and options
+        of a space that cannot be read make the whole plugin fail: it contributes nothing, one line
+        on stderr says why, and ``xlmerge plugins`` lists it. A name that another plugin offers too
+        belongs to neither; using it raises an error that names both distributions.
+    """
+    return ()
+
+
+@hookspec
+def xlmerge_merge_methods() -> Iterable[MergeMethod]:
+    """Offer merge methods: what to compute from adapters, in the words of spaces.
+
+    Called:
+        Once for each plugin, when a command or ``xlmerge.plugin.discover`` needs to know what is
+        installed; before any folder is read. So it has to be quick, and it must not import a large
+        library: import it inside the method.
+
+    Example:
+        A weighted sum, of any architecture:
+
+        >>> from collections.abc import Sequence
+        >>> from xlmerge.plugin import Point, Weights, hookimpl, merge_method
+        >>> @merge_method(summary="Weighted sum.", source="Ilharco et al. 2023, arXiv 2212.04089")
+        ... def weighted_sum(space, *, adapters: Sequence[Point], weights: Weights) -> Point:
+        ...     return space.restore(space.lincomb(weights, [space.delta(x) for x in adapters]))
+        >>> class plugin:
+        ...     xlmerge_api_version = 0
+        ...
+        ...     @hookimpl
+        ...     def xlmerge_merge_methods():
+        ...         return [weighted_sum]
+
+        A plugin is a module; a class stands in for one here:
+
+        >>> from xlmerge.plugin import load_registry
+        >>> load_registry([("acme", plugin)]).method("weighted_sum").descriptor.weighted
+        'required'
+
+    Returns:
+        Any number of :class:`~xlmerge.plugin.MergeMethod`, as a list, a tuple or a generator.
+
+    Bad values:
+        Anything else, a name that is not lower-case words joined by ``_`` or that comes twice, an
+        empty summary or source, and a parameter named like one of the engine's own (``scope``,
+        ``seed``) make the whole plugin fail: it contributes nothing, one line on stderr says why,
+        and ``xlmerge plugins`` lists it. A name that another plugin offers too belongs to neither;
+        using it raises an error that names both distributions.
+    """
+    return ()

@@ -1,0 +1,53 @@
+"""What every test may count on: a quiet environment, and the shared data where it is there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+# Set before any library reads them: nothing is downloaded, and the workers of xdist share the cores.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+# One thread a process also means sums in one order, for NumPy's BLAS and for torch alike.
+for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[threads] = "1"
+
+SHARED_DATA = Path(
+    os.environ.get("XLMERGE_SHARED_DATA") or Path(__file__).parents[2] / "shared" / "data"
+)
+OURS_FOR_TESTS = ("XLMERGE_SHARED_DATA", "XLMERGE_TEST_WHEEL")
+
+try:
+    from hypothesis import HealthCheck, settings
+except ModuleNotFoundError:  # an environment with no more than pytest
+    pass
+else:
+    # A busy machine is no bug, and CI must not fail by the luck of a draw.
+    settings.register_profile("dev", deadline=None)
+    settings.register_profile(
+        "ci",
+        deadline=None,
+        derandomize=True,
+        print_blob=True,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real adapters, models and texts; its tests are skipped where it is absent."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"no shared data at {SHARED_DATA}: set XLMERGE_SHARED_DATA to its folder")
+    return SHARED_DATA.resolve()
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of the person who runs the tests reaches them."""
+    for name in os.environ:
+        if name.startswith("XLMERGE_") and name not in OURS_FOR_TESTS:
+            monkeypatch.delenv(name)

@@ -1,0 +1,92 @@
+"""Starting is cheap: what a command does not need, it does not import.
+
+Each case runs in a process of its own, since another test may have imported anything.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MODEL_SIDE = frozenset({"torch", "transformers", "adapters", "peft", "datasets"})
+ARRAYS = frozenset({"numpy"})
+
+# Runs a statement, then tells on the last line which of the modules it asks for were imported.
+# A command line ends in SystemExit; its code is passed on.
+PROBE = """
+import json, sys
+code = 0
+try:
+    exec(sys.argv[1])
+except SystemExit as end:
+    code = end.code or 0
+sys.stdout.flush()
+print()
+print(json.dumps({"code": code, "modules": sorted(name for name in sys.modules if "." not in name)}))
+"""
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command line, and what it may not import."""
+
+    argv: tuple[str, ...]
+    without: frozenset[str] = MODEL_SIDE
+    files: dict[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return " ".join(self.argv) or "no arguments"
+
+
+# A command that comes later is one line here.
+COMMANDS = [
+    Command(("--help",), MODEL_SIDE | ARRAYS),
+    Command(("--version",), MODEL_SIDE | ARRAYS),
+    Command(("plugins",), MODEL_SIDE | ARRAYS),
+    Command(("methods",), MODEL_SIDE | ARRAYS),
+]
+
+
+def imported_by(statement: str, cwd: Path) -> set[str]:
+    """Top-level modules in ``sys.modules`` after a statement, in a fresh interpreter."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE, statement],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert told["code"] == 0, f"exit code {told['code']}\n{done.stdout}\n{done.stderr}"
+    return set(told["modules"])
+
+
+def test_import(tmp_path: Path) -> None:
+    assert not imported_by("import xlmerge", tmp_path) & (MODEL_SIDE | ARRAYS)
+
+
+def test_public_names_are_lazy(tmp_path: Path) -> None:
+    assert not imported_by("import xlmerge; dir(xlmerge)", tmp_path) & (MODEL_SIDE | ARRAYS)
+
+
+def test_discovery(tmp_path: Path) -> None:
+    statement = "from xlmerge.plugin import discover; discover()"
+    assert not imported_by(statement, tmp_path) & (MODEL_SIDE | ARRAYS)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=str)
+def test_command(command: Command, tmp_path: Path) -> None:
+    for name, text in command.files.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    statement = f"from xlmerge.cli import main; main({list(command.argv)!r})"
+    assert not imported_by(statement, tmp_path) & command.without
