@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
+import struct
 from pathlib import Path
 
 import pytest
 
-# Set before any library reads them: nothing is downloaded, and the workers of xdist share the cores.
+# Set before any library reads them: no download, and the workers of xdist share the cores.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
@@ -51,3 +53,48 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
         if name.startswith("XLMERGE_") and name not in OURS_FOR_TESTS:
             monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def tiny_merge(tmp_path: Path) -> Path:
+    """A folder with two (IA)³ adapters, all 2 and all 3, and a recipe for their mean, all 2.5.
+
+    Written byte by byte, so that it needs neither NumPy nor the libraries.
+    """
+    config = {
+        "base_model_name_or_path": "someone/tiny",
+        "feedforward_modules": [],
+        "peft_type": "IA3",
+        "target_modules": ["key", "value"],
+        "task_type": None,
+    }
+    sites = [
+        f"layer.{layer}.attention.self.{site}" for layer in (0, 1) for site in ("key", "value")
+    ]
+    for name, value in (("first", 2.0), ("second", 3.0)):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "adapter_config.json").write_text(json.dumps(config), encoding="utf-8")
+        header = {
+            f"base_model.model.roberta.encoder.{site}.ia3_l": {
+                "dtype": "F32",
+                "shape": [4, 1],
+                "data_offsets": [16 * at, 16 * at + 16],
+            }
+            for at, site in enumerate(sites)
+        }
+        head = json.dumps(header).encode()
+        head += b" " * (-len(head) % 8)
+        body = struct.pack("<f", value) * 4 * len(sites)
+        file = folder / "adapter_model.safetensors"
+        file.write_bytes(struct.pack("<Q", len(head)) + head + body)
+    (tmp_path / "recipe.yaml").write_text(
+        """version: 1
+base_model: someone/tiny
+adapters: {first: ./first, second: ./second}
+steps:
+  mean: {merge: linear, adapters: {first: 0.5, second: 0.5}}
+""",
+        encoding="utf-8",
+    )
+    return tmp_path

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -91,3 +92,11 @@ def test_plugins_lists_all(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("method", ["linear", "language_arithmetic", "adamergex"])
 def test_methods_lists_each_plugin_s_own(method: str, tmp_path: Path) -> None:
     assert method in xlmerge("methods", cwd=tmp_path)
+
+
+def test_merges_files(tiny_merge: Path) -> None:
+    xlmerge("run", "recipe.yaml", "-o", "out", cwd=tiny_merge)
+    content = (tiny_merge / "out" / "mean" / "adapter_model.safetensors").read_bytes()
+    (length,) = struct.unpack("<Q", content[:8])
+    numbers = struct.unpack("<16f", content[8 + length :])
+    assert numbers == (2.5,) * 16

@@ -44,7 +44,7 @@ def _space(
         raise ParameterError(f"give one of {', '.join(given)}, not all of them")
     scales = {peer.attributes["scale"] for peer in peers}
     # The formats want one scale for an adapter: the inputs' own if they share it, else 1 with B rescaled.
-    scale = scales.pop() if len(scales) == 1 else 1.0
+    scale = scales.pop() if len(scales) == 1 and 0 not in scales else 1.0
     if elements == "factors":
         if given:
             raise ParameterError(f"`{given[0]}` is for merging deltas; `elements: factors` keeps the rank of the inputs")

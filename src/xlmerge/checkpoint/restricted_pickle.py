@@ -1,9 +1,9 @@
 """A reader of the small part of pickle that a file of plain tensors is written in.
 
-It interprets the stream itself and never touches Python's own unpickler: there is no import, no attribute
-access, and no call but of the few functions it is given, so a hostile file can only be refused. The depth of
-nesting costs no recursion, dictionary keys are strings only (nested tuples can be made to hash for ever), and
-bytes and steps are limited.
+It interprets the stream itself and never touches Python's own unpickler: there is no import, no
+attribute access, and no call but of the few functions it is given, so a hostile file can only be
+refused. The depth of nesting costs no recursion, dictionary keys are strings only (nested tuples
+can be made to hash for ever), and bytes and steps are limited.
 """
 
 from __future__ import annotations
@@ -11,7 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from xlmerge.checkpoint.positioned_file import DAMAGED
+from xlmerge.checkpoint.pickle_refusals import (
+    UNSAFE,
+    PickleRefusedError,
+    refused_name,
+    refused_opcode,
+)
 from xlmerge.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -21,21 +26,10 @@ if TYPE_CHECKING:
 
     Vocabulary: TypeAlias = Mapping[tuple[str, str], "Callable[..., object]"]
 
-__all__ = ["MAX_BYTES", "Global", "PickleRefusedError", "read_pickle"]
+__all__ = ["MAX_BYTES", "Global", "read_pickle"]
 
 MAX_BYTES = 64 << 20
 _MAX_STEPS = 5_000_000  # a hundred thousand tensors
-_UNSAFE = (
-    "Do not load it by other means either, unless you trust its author: ask for a safetensors file."
-)
-
-
-class PickleRefusedError(Exception):
-    """A pickle that is not one of plain tensors; ``read_pickle`` adds the file and passes it on."""
-
-    def __init__(self, message: str, hint: str = DAMAGED) -> None:
-        super().__init__(message)
-        self.hint = hint
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +92,11 @@ class _Machine:
         for _ in range(_MAX_STEPS):
             opcode = self._take(1)
             if opcode == b".":
-                return self._pop()
+                return self.pop()
             step = _STEPS.get(opcode)
             if step is None:
-                self._refuse_opcode(opcode)
-            else:
-                step(self)
+                raise refused_opcode(opcode)
+            step(self)
         raise PickleRefusedError(f"its pickle has more than {_MAX_STEPS} steps")
 
     # The stream.
@@ -135,12 +128,12 @@ class _Machine:
 
     # The stack.
 
-    def _pop(self) -> object:
+    def pop(self) -> object:
         if not self._stack:
             raise PickleRefusedError("its pickle is corrupt: it takes a value that is not there")
         return self._stack.pop()
 
-    def _pop_to_mark(self) -> list[object]:
+    def pop_to_mark(self) -> list[object]:
         if not self._outer:
             raise PickleRefusedError("its pickle is corrupt: it takes a mark that is not there")
         items, self._stack = self._stack, self._outer.pop()
@@ -164,11 +157,11 @@ class _Machine:
         self.push(self._text(size))
 
     def push_tuple(self, length: int) -> None:
-        items = [self._pop() for _ in range(length)]
+        items = [self.pop() for _ in range(length)]
         self.push(tuple(reversed(items)))
 
     def push_marked_tuple(self) -> None:
-        items = tuple(self._pop_to_mark())
+        items = tuple(self.pop_to_mark())
         self.push(items)
 
     def mark(self) -> None:
@@ -176,12 +169,12 @@ class _Machine:
         self._stack = []
 
     def put(self, size: int) -> None:
-        value = self._pop()
+        value = self.pop()
         self._memo[self._number(size)] = value
         self.push(value)
 
     def memoize(self) -> None:
-        value = self._pop()
+        value = self.pop()
         self._memo[len(self._memo)] = value
         self.push(value)
 
@@ -192,14 +185,14 @@ class _Machine:
         self.push(self._memo[index])
 
     def append(self, items: list[object]) -> None:
-        target = self._pop()
+        target = self.pop()
         if not isinstance(target, list):
             raise PickleRefusedError("its pickle is corrupt: it appends to what is not a list")
         target.extend(items)
         self.push(target)
 
     def set_items(self, items: list[object]) -> None:
-        target = self._pop()
+        target = self.pop()
         if not isinstance(target, dict) or len(items) % 2:
             raise PickleRefusedError("its pickle is corrupt: it fills what is not a dictionary")
         for key, value in zip(items[::2], items[1::2], strict=True):
@@ -213,13 +206,13 @@ class _Machine:
         self.push(target)
 
     def set_item(self) -> None:
-        value, key = self._pop(), self._pop()
+        value, key = self.pop(), self.pop()
         self.set_items([key, value])
 
     def push_global(self, module: str, name: str) -> None:
         make = self._vocabulary.get((module, name))
         if make is None:
-            raise _refused_name(module, name)
+            raise refused_name(module, name)
         self.push(Global(module, name, make))
 
     def push_named_global(self) -> None:
@@ -227,27 +220,32 @@ class _Machine:
         self.push_global(module, self._line())
 
     def push_stacked_global(self) -> None:
-        name, module = self._pop(), self._pop()
+        name, module = self.pop(), self.pop()
         if not isinstance(module, str) or not isinstance(name, str):
             raise PickleRefusedError("its pickle is corrupt: a name is not a text")
         self.push_global(module, name)
 
     def call(self) -> None:
-        arguments, function = self._pop(), self._pop()
+        arguments, function = self.pop(), self.pop()
         if not isinstance(function, Global) or not isinstance(arguments, tuple):
             raise PickleRefusedError("its pickle is corrupt: it calls what is not a function")
         self.push(function.make(*arguments))
 
+    def instantiate(self) -> None:
+        """A name and a call of it in one, of protocol 0: never torch's, so only refused."""
+        module = self._line()
+        raise refused_name(module, self._line())
+
     def build(self) -> None:
         # Python's OrderedDict carries attributes this way (torch's _metadata); nobody reads them.
-        state = self._pop()
+        state = self.pop()
         if not isinstance(state, dict) or not self._stack or not isinstance(self._stack[-1], dict):
-            raise PickleRefusedError("its pickle sets the state of an object by code", _UNSAFE)
+            raise PickleRefusedError("its pickle sets the state of an object by code", UNSAFE)
 
     def look_up(self) -> None:
         if self._persistent is None:
             raise PickleRefusedError("its pickle is corrupt: it refers to data it cannot have")
-        self.push(self._persistent(self._pop()))
+        self.push(self._persistent(self.pop()))
 
     def skip_frame(self) -> None:
         self._take(8)
@@ -257,41 +255,13 @@ class _Machine:
         if version > 5:
             raise PickleRefusedError(f"its pickle has protocol {version}, expected at most 5")
 
-    def _refuse_opcode(self, opcode: bytes) -> None:
-        if opcode == b"i":  # a name and a call of it in one
-            module = self._line()
-            raise _refused_name(module, self._line())
-        if opcode in b"\x82\x83\x84":
-            raise PickleRefusedError("its pickle calls a registered extension by number", _UNSAFE)
-        if opcode in b"o\x81\x92":
-            raise PickleRefusedError("its pickle creates an object of a class", _UNSAFE)
-        raise PickleRefusedError(
-            f"its pickle has the instruction {opcode!r}, which plain tensors never need"
-        )
-
-
-def _refused_name(module: str, name: str) -> PickleRefusedError:
-    full = f"{module}.{name}"
-    if module in {"torch._utils", "torch._tensor", "torch.storage"} or (
-        module == "torch" and name.endswith("Storage")
-    ):
-        return PickleRefusedError(
-            f"it holds a tensor of the kind {full!r}; expected plain dense tensors of real numbers",
-            "Convert its tensors (dense, on the CPU, not quantised) and save it again.",
-        )
-    return PickleRefusedError(
-        f"its pickle names {full!r}, which no file of plain tensors needs: loading this file would"
-        " run code",
-        _UNSAFE,
-    )
-
 
 _STEPS: Mapping[bytes, Callable[[_Machine], None]] = {
     b"\x80": _Machine.check_protocol,
     b"\x95": _Machine.skip_frame,
     b"N": lambda machine: machine.push(None),
-    b"\x88": lambda machine: machine.push(True),  # noqa: FBT003
-    b"\x89": lambda machine: machine.push(False),  # noqa: FBT003
+    b"\x88": lambda machine: machine.push(True),
+    b"\x89": lambda machine: machine.push(False),
     b"K": lambda machine: machine.push_number(1),
     b"M": lambda machine: machine.push_number(2),
     b"J": _Machine.push_signed,
@@ -305,11 +275,11 @@ _STEPS: Mapping[bytes, Callable[[_Machine], None]] = {
     b"t": _Machine.push_marked_tuple,
     b"(": _Machine.mark,
     b"]": lambda machine: machine.push([]),
-    b"a": lambda machine: machine.append([machine._pop()]),
-    b"e": lambda machine: machine.append(machine._pop_to_mark()),
+    b"a": lambda machine: machine.append([machine.pop()]),
+    b"e": lambda machine: machine.append(machine.pop_to_mark()),
     b"}": lambda machine: machine.push({}),
     b"s": _Machine.set_item,
-    b"u": lambda machine: machine.set_items(machine._pop_to_mark()),
+    b"u": lambda machine: machine.set_items(machine.pop_to_mark()),
     b"q": lambda machine: machine.put(1),
     b"r": lambda machine: machine.put(4),
     b"h": lambda machine: machine.get(1),
@@ -318,6 +288,7 @@ _STEPS: Mapping[bytes, Callable[[_Machine], None]] = {
     b"c": _Machine.push_named_global,
     b"\x93": _Machine.push_stacked_global,
     b"R": _Machine.call,
+    b"i": _Machine.instantiate,
     b"b": _Machine.build,
     b"Q": _Machine.look_up,
 }

@@ -1,4 +1,4 @@
-"""Reading safetensors files: the header checked when opening, each tensor by one positioned read."""
+"""Reading safetensors files: the header when opening, each tensor by one positioned read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from xlmerge.checkpoint.file_kind import HEAD_SIZE, foreign_kind
 from xlmerge.checkpoint.payload import byte_view, new_array, swap_bytes
 from xlmerge.checkpoint.positioned_file import DAMAGED, PositionedFile
-from xlmerge.checkpoint.safetensors_header import parse_header
+from xlmerge.checkpoint.safetensors_header import MAX_HEADER, parse_header
 from xlmerge.errors import CheckpointError
 from xlmerge.plugin.headers import TensorHeader
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["SafetensorsFile"]
 
 _LENGTH_SIZE = 8  # bytes: the header's length, little-endian, before the header
-_MAX_HEADER = 100_000_000  # bytes: the format's own limit
 
 
 class SafetensorsFile:
@@ -62,10 +61,10 @@ class SafetensorsFile:
         if size < _LENGTH_SIZE:
             self._refuse(f"expected at least {_LENGTH_SIZE} bytes, found {size}")
         length = int.from_bytes(self._file.read(0, _LENGTH_SIZE, "the header's length"), "little")
-        if length > min(_MAX_HEADER, size - _LENGTH_SIZE):
+        if length > min(MAX_HEADER, size - _LENGTH_SIZE):
             self._refuse(
                 f"its header should be {length} bytes long, but the file has {size}"
-                f" (and a header may have {_MAX_HEADER})"
+                f" (and a header may have {MAX_HEADER})"
             )
         return length
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from xlmerge.checkpoint.dtypes import dtype_of
 from xlmerge.checkpoint.payload import payload_chunks
-from xlmerge.checkpoint.safetensors_header import METADATA_KEY
+from xlmerge.checkpoint.safetensors_header import MAX_HEADER, METADATA_KEY
 from xlmerge.checkpoint.streaming_writer import StreamingWriter
 
 if TYPE_CHECKING:
@@ -20,17 +20,16 @@ if TYPE_CHECKING:
 __all__ = ["SafetensorsWriter"]
 
 _MAX_AXES = 8
-# The rest of an entry's JSON after its name, at its longest: brackets and keys (49), offsets of 16 digits
-# each, and 8 axes whose lengths have 19 digits between them, one more for each axis, and commas.
+# The rest of an entry's JSON after its name, at its longest: brackets and keys (49), offsets of 16
+# digits each, and 8 axes whose lengths have 19 digits between them, one more for each, and commas.
 _ENTRY_ROOM = 49 + 2 * 16 + 19 + 2 * _MAX_AXES
-_MAX_HEADER = 100_000_000  # bytes: the format's own limit
 
 
 class SafetensorsWriter(StreamingWriter):
     """A safetensors file being written; see ``TensorWriter``.
 
-    The data section follows the room set aside for the longest header the names could need; what the
-    header does not use stays blank, which the format allows. Tensors lie in the order written.
+    The data section follows the room set aside for the longest header the names could need; what
+    the header does not use stays blank, which the format allows. Tensors lie in the order written.
 
     Args:
         path: Where; must not exist.
@@ -52,8 +51,8 @@ class SafetensorsWriter(StreamingWriter):
             len(_to_json(name)) + _ENTRY_ROOM for name in names
         )
         self._room = longest + -longest % 8  # readers expect the data section aligned to 8 bytes
-        if self._room > _MAX_HEADER:
-            msg = f"{len(names)} names need a header over the format's limit of {_MAX_HEADER} bytes"
+        if self._room > MAX_HEADER:
+            msg = f"{len(names)} names need a header over the format's limit of {MAX_HEADER} bytes"
             raise ValueError(msg)
         self._position = 0
         super().__init__(path, names)

@@ -1,4 +1,4 @@
-"""What the writers of all containers share: names announced and used up, and all or nothing on disk."""
+"""What the writers of all containers share: names used up one by one, a whole file or none."""
 
 from __future__ import annotations
 
@@ -48,7 +48,8 @@ class StreamingWriter(ABC):
         """Write what makes the file complete."""
 
     def _abandon(self) -> None:
-        """Let go of the file before it is removed."""
+        """Let go of the file, which is going to be removed."""
+        self._file.close()
 
     def _claim(self, name: str) -> None:
         if name not in self._announced:
@@ -68,10 +69,10 @@ class StreamingWriter(ABC):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, exc_type: type[BaseException] | None, *exc: object) -> None:
+    def __exit__(self, *exc: object) -> None:
         complete = False
         try:
-            if exc_type is None:
+            if exc[0] is None:
                 self._check_complete()
                 self._finish()
                 self._file.flush()
@@ -80,11 +81,9 @@ class StreamingWriter(ABC):
                 complete = True
         finally:
             if not complete:
-                # Both may try to write out what is left, on a disk that may be full.
+                # Closing writes out what is left, and the disk may be full.
                 with suppress(OSError, ValueError):
                     self._abandon()
-                with suppress(OSError):
-                    self._file.close()
                 self.path.unlink(missing_ok=True)
 
     def _check_complete(self) -> None:

@@ -1,7 +1,7 @@
-"""Files of tensors, whatever their container: one interface for safetensors and torch's own ``.bin``.
+"""Files of tensors: one interface for safetensors and torch's own ``.bin``.
 
-A file is opened by its header alone; tensors are read one at a time by positioned reads. Nothing is mapped, since
-mapped pages count as resident: the memory of a merge stays at about one tensor per input.
+A file is opened by its header alone; tensors are read one at a time by positioned reads. Nothing is
+mapped, since mapped pages count as resident: a merge needs memory for about one tensor per input.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkabl
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-    from typing import Any
+    from typing import Any, Self
 
     import numpy as np
     from numpy.typing import NDArray
@@ -41,7 +41,8 @@ class TensorFile(Protocol):
 
         Raises:
             KeyError: No tensor of that name.
-            CheckpointError: The bytes are not what the header promised (truncated since, checksum wrong).
+            CheckpointError: The bytes are not what the header promised (truncated since, checksum
+                wrong), or the dtype is one that can only be listed.
         """
         ...
 
@@ -49,23 +50,25 @@ class TensorFile(Protocol):
         """Release the file."""
         ...
 
-    def __enter__(self) -> TensorFile: ...
+    def __enter__(self) -> Self: ...
     def __exit__(self, *exc: object) -> None: ...
 
 
 @runtime_checkable
 class TensorWriter(Protocol):
-    """A file of tensors being written in one pass; shapes need not be known in advance. A context manager.
+    """A file of tensors being written in one pass, without knowing shapes in advance.
 
-    Leaving the context without an exception finishes the file (and syncs it to disk); with one, removes it.
-    The same tensors in the same order give the same bytes.
+    A context manager: leaving it without an exception finishes the file (and syncs it to disk), if
+    all announced names were written; with one, removes it. The same tensors in the same order give
+    the same bytes.
     """
 
     def write(self, name: str, array: Array) -> None:
         """Append a tensor.
 
         Raises:
-            ValueError: The name was not announced, or is there already.
+            ValueError: The name was not announced, or is there already; or the container cannot
+                hold the array's dtype.
             OSError: As the operating system says (disk full, ...).
         """
         ...
@@ -77,7 +80,7 @@ class TensorWriter(Protocol):
         """
         ...
 
-    def __enter__(self) -> TensorWriter: ...
+    def __enter__(self) -> Self: ...
     def __exit__(self, *exc: object) -> Any: ...
 
 
@@ -85,7 +88,8 @@ def open_tensor_file(path: Path) -> TensorFile:
     """Open a safetensors or torch file, told apart by content, not by name.
 
     Raises:
-        CheckpointError: Missing, truncated, corrupt, or holding anything but plain tensors (a pickle with code).
+        CheckpointError: Missing, truncated, corrupt, or holding anything but plain tensors (a
+            pickle with code).
     """
     from xlmerge.checkpoint import safetensors_file, torch_file
 

@@ -1,16 +1,16 @@
-"""Reading files of ``torch.save`` without torch: the pickle when opening, each tensor on its own."""
+"""Reading files of ``torch.save`` without torch: the pickle when opening, each tensor alone."""
 
 from __future__ import annotations
 
 import sys
-import zlib
 from typing import TYPE_CHECKING
 
 from xlmerge.checkpoint.dtypes import DTYPES
 from xlmerge.checkpoint.file_kind import HEAD_SIZE, is_torch_legacy, is_torch_zip
 from xlmerge.checkpoint.payload import byte_view, new_array, swap_bytes
-from xlmerge.checkpoint.positioned_file import DAMAGED, PositionedFile
-from xlmerge.checkpoint.restricted_pickle import PickleRefusedError
+from xlmerge.checkpoint.pickle_refusals import PickleRefusedError
+from xlmerge.checkpoint.positioned_file import PositionedFile
+from xlmerge.checkpoint.torch_layout import check_crc
 from xlmerge.checkpoint.torch_pickle import state_dict
 from xlmerge.errors import CheckpointError
 from xlmerge.plugin.headers import TensorHeader
@@ -50,15 +50,15 @@ def _head(file: PositionedFile) -> bytes:
 class TorchFile:
     """An open torch file; see ``TensorFile``.
 
-    The checksum that the zip format keeps of a storage is checked when a tensor covers all of it, as
-    tensors saved on their own do; torch itself does not check it.
+    The checksum that the zip format keeps of a storage is checked when a tensor covers all of it,
+    as tensors saved on their own do; torch itself does not check it.
 
     Args:
         path: The file.
 
     Raises:
-        CheckpointError: It is missing, damaged, or holds anything but a dictionary from names to plain
-            tensors; above all a pickle that would run code.
+        CheckpointError: It is missing, damaged, or holds anything but a dictionary from names to
+            plain tensors; above all a pickle that would run code.
     """
 
     path: Path
@@ -115,13 +115,12 @@ class TorchFile:
 
             storage = memoryview(bytearray(place.nbytes))
             inflate(self._file, place, storage, what)
+            check_crc(self.path, place, storage, what)
             buffer[:] = storage[start : start + len(buffer)]
         else:
             self._file.read_into(buffer, place.offset + start, what)
-        whole = len(buffer) == place.nbytes
-        if whole and place.crc is not None and zlib.crc32(buffer) != place.crc:
-            msg = f"{self.path}: {what} has a wrong checksum: its bytes are not those written"
-            raise CheckpointError(msg, hint=DAMAGED)
+            if len(buffer) == place.nbytes:
+                check_crc(self.path, place, buffer, what)
         if self._swapped:
             swap_bytes(array)
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from xlmerge.checkpoint.positioned_file import DAMAGED
+from xlmerge.errors import CheckpointError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
-__all__ = ["Place", "TorchLayout"]
+__all__ = ["Place", "TorchLayout", "check_crc"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +46,14 @@ class TorchLayout:
     content: object
     places: Mapping[str, Place]
     byteorder: str = "little"
+
+
+def check_crc(path: Path, place: Place, data: memoryview, what: str) -> None:
+    """Compare all bytes of a place with the checksum recorded for them, if one is.
+
+    Raises:
+        CheckpointError: They differ.
+    """
+    if place.crc is not None and zlib.crc32(data) != place.crc:
+        msg = f"{path}: {what} has a wrong checksum: its bytes are not those written"
+        raise CheckpointError(msg, hint=DAMAGED)

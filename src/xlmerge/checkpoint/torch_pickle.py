@@ -7,10 +7,12 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from xlmerge.checkpoint.dtypes import DTYPE_OF_STORAGE, DTYPES
-from xlmerge.checkpoint.restricted_pickle import Global, PickleRefusedError
+from xlmerge.checkpoint.pickle_refusals import PickleRefusedError
+from xlmerge.checkpoint.restricted_pickle import Global
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import TypeGuard
 
 __all__ = ["StorageRef", "TensorRef", "persistent_storages", "state_dict", "vocabulary"]
 
@@ -72,7 +74,7 @@ class TensorRef:
         return True
 
 
-def _is_count(value: object) -> bool:
+def _is_count(value: object) -> TypeGuard[int]:
     return type(value) is int and value >= 0
 
 
@@ -85,7 +87,7 @@ def _counts(value: object, what: str) -> tuple[int, ...]:
 def _tensor(storage: object, offset: object, size: object, stride: object, *_: object) -> TensorRef:
     if not isinstance(storage, StorageRef):
         raise PickleRefusedError("a tensor has no storage")
-    if not isinstance(offset, int) or not _is_count(offset):
+    if not _is_count(offset):
         raise PickleRefusedError(f"a tensor begins at element {offset!r:.40} of its storage")
     shape, steps = _counts(size, "size"), _counts(stride, "stride")
     if len(shape) != len(steps):

@@ -1,4 +1,4 @@
-"""The pickle of a dictionary from names to tensors, instruction by instruction, as torch writes it."""
+"""The pickle of a dictionary from names to tensors, as torch writes it."""
 
 from __future__ import annotations
 

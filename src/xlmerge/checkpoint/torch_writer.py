@@ -1,4 +1,4 @@
-"""Writing torch's zip format without torch, as ``torch.load`` reads it (also mapped, weights only)."""
+"""Writing torch's zip format without torch, as ``torch.load`` reads it (also mapped)."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ _LARGE = (1 << 31) - 1  # bytes: where zipfile wants to know beforehand
 class TorchWriter(StreamingWriter):
     """A torch file being written; see ``TensorWriter``.
 
-    Each tensor's storage is an entry of its own, stored uncompressed and aligned; the pickle comes last.
-    torch's ``.format_version`` is left out on purpose: it promises offsets that follow from torch's own
-    zip writer.
+    Each tensor's storage is an entry of its own, stored uncompressed and aligned; the pickle comes
+    last. torch's ``.format_version`` is left out on purpose: it promises offsets that follow from
+    torch's own zip writer.
 
     Args:
         path: Where; must not exist.
@@ -44,14 +44,16 @@ class TorchWriter(StreamingWriter):
         super().__init__(path, names)
         self._zip = zipfile.ZipFile(self._file, "w", zipfile.ZIP_STORED)
         self._tensors: dict[str, TensorRef] = {}
+        self._storages = 0
 
     def _append(self, name: str, array: Array) -> None:
         dtype = dtype_of(array)
         if dtype.storage is None:
             known = ", ".join(known.name for known in DTYPES.values() if known.storage)
-            msg = f"cannot write {name!r} to a torch file: dtype {dtype.name}, expected one of {known}"
+            msg = f"cannot write {name!r} of {dtype.name} to a torch file; it holds {known}"
             raise ValueError(msg)
-        key = str(len({tensor.storage.key for tensor in self._tensors.values()}))
+        key = str(self._storages)
+        self._storages += 1
         self._add_entry(f"data/{key}", payload_chunks(array), array.nbytes)
         storage = StorageRef(key, dtype.name, array.size)
         self._tensors[name] = TensorRef(storage, 0, array.shape, _c_strides(array.shape))
@@ -75,7 +77,10 @@ class TorchWriter(StreamingWriter):
         self._zip.close()
 
     def _abandon(self) -> None:
-        self._zip.close()
+        try:
+            self._zip.close()  # else it would try again when collected
+        finally:
+            super()._abandon()
 
     def _add_entry(self, name: str, chunks: Iterable[bytes | memoryview], nbytes: int) -> None:
         info = zipfile.ZipInfo(_ROOT + name, _EPOCH)

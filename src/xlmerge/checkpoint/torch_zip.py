@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from xlmerge.checkpoint.positioned_file import DAMAGED
 from xlmerge.checkpoint.restricted_pickle import MAX_BYTES, read_pickle
-from xlmerge.checkpoint.torch_layout import Place, TorchLayout
+from xlmerge.checkpoint.torch_layout import Place, TorchLayout, check_crc
 from xlmerge.checkpoint.torch_pickle import persistent_storages, vocabulary
 from xlmerge.errors import CheckpointError
 
@@ -76,7 +76,7 @@ class _Archive:
         if len(self._entries) != len(entries):
             self._refuse("an archive that holds an entry twice")
         roots = [name[:-8] for name in self._entries if name.endswith("data.pkl")]
-        roots = [root for root in roots if root.find("/") == len(root) - 1 and root != "/"]
+        roots = [root for root in roots if root.endswith("/") and root.count("/") == 1]
         if len(roots) != 1:
             self._refuse("a zip archive, but not one of torch's (no data.pkl in its one folder)")
         self._root = roots[0]
@@ -127,13 +127,12 @@ class _Archive:
         place = self.find(name)
         if place.nbytes > limit:
             self._damaged(name, f"has {place.nbytes} bytes, expected at most {limit}")
+        data, what = memoryview(bytearray(place.nbytes)), f"the entry {name!r}"
         if place.packed is not None:
-            data = bytearray(place.nbytes)
-            inflate(self._file, place, memoryview(data), f"the entry {name!r}")
+            inflate(self._file, place, data, what)
         else:
-            data = bytearray(self._file.read(place.offset, place.nbytes, f"the entry {name!r}"))
-        if place.crc is not None and zlib.crc32(data) != place.crc:
-            self._damaged(name, "has a wrong checksum")
+            self._file.read_into(data, place.offset, what)
+        check_crc(self._file.path, place, data, what)
         return bytes(data)
 
     def _word(self, name: str, default: str) -> str:

@@ -1,7 +1,7 @@
 """Adapter architectures: what the tensors of a folder mean.
 
-An architecture *claims* tensors of a folder by their canonical keys, groups them into parameters, and gives each a
-space. The bundled ones are declared exactly like this:
+An architecture *claims* tensors of a folder by their canonical keys, groups them into parameters,
+and gives each a space. The bundled ones are declared exactly like this:
 
     bottleneck = AdapterArchitecture(
         name="bottleneck",
@@ -34,8 +34,10 @@ class Parameter:
     """One parameter of an adapter: a point of a space.
 
     Attributes:
-        name: Canonical name, the same in every adapter that this one can be merged with; recipes select by it.
-        part: What it belongs to: ``bottleneck``, ``invertible``, ``lora``, ``ia3``, ``prefix``, ``head``.
+        name: Canonical name, the same in every adapter that this one can be merged with; recipes
+            select by it.
+        part: What it belongs to: ``bottleneck``, ``invertible``, ``lora``, ``ia3``, ``prefix``,
+            ``head``.
         layer: Index of the transformer layer, counted from 0; None outside the layers.
         site: Where in the layer: ``output``, ``attention.self.query``, ...
         shape: Shape of its dense delta; equal in adapters that can be merged.
@@ -57,9 +59,10 @@ class Bundle:
     Attributes:
         keys: Role (``lora_A``) to canonical key.
         parameters: One for most architectures; several where one tensor holds many (a flat prefix).
-        copies: Canonical key of a further stored copy to the role it repeats (``adapters`` writes a prefix once
-            per layer); checked to be equal on reading.
-        writes: ``keys`` of the output where they differ (a prefix that was reparametrised is written flat).
+        copies: Canonical key of a further stored copy to the role it repeats (``adapters`` writes a
+            prefix once per layer); checked to be equal on reading.
+        writes: ``keys`` of the output where they differ (a prefix that was reparametrised is
+            written flat).
         write_copies: ``copies`` of the output.
     """
 
@@ -81,9 +84,11 @@ class Claim:
 
     Attributes:
         bundles: The tensors it claims.
-        meaning: Settings under which the tensors mean something (activation, reduction factor, ...): adapters merge
-            only if these are equal. Values are compared with ``==`` and printed.
-        config_keys: Keys of the configuration that it understands; keys no architecture understands are refused.
+        meaning: Settings under which the tensors mean something (activation, reduction factor,
+            ...): adapters merge only if these are equal. Values are compared with ``==`` and
+            printed.
+        config_keys: Keys of the configuration that it understands; keys no architecture understands
+            are refused.
     """
 
     bundles: tuple[Bundle, ...]
@@ -103,7 +108,9 @@ def _decode_single(bundle: Bundle, tensors: Mapping[str, Array]) -> dict[str, An
     return {parameter.name: tensor}
 
 
-def _encode_single(bundle: Bundle, points: Mapping[str, Any], want: Mapping[str, float]) -> dict[str, Array]:
+def _encode_single(
+    bundle: Bundle, points: Mapping[str, Any], want: Mapping[str, float]
+) -> dict[str, Array]:
     """One parameter, one tensor."""
     del want
     [parameter], [role] = bundle.parameters, bundle.keys
@@ -116,7 +123,9 @@ def _no_attributes(parameter: Parameter, point: Any) -> dict[str, float]:
     return {}
 
 
-def _same_config(config: Mapping[str, Any], written: Mapping[str, Mapping[str, float]]) -> Mapping[str, Any]:
+def _same_config(
+    config: Mapping[str, Any], written: Mapping[str, Mapping[str, float]]
+) -> Mapping[str, Any]:
     """Plain tensors leave the configuration as it was."""
     del written
     return config
@@ -124,29 +133,39 @@ def _same_config(config: Mapping[str, Any], written: Mapping[str, Mapping[str, f
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileHalf:
-    """How an architecture lies in the folders of one library. Only ``format`` and ``claim`` are needed for plain tensors.
+    """How an architecture lies in the folders of one library.
+
+    Only ``format`` and ``claim`` are needed for plain tensors.
 
     Attributes:
         format: ``adapters`` or ``peft``.
-        claim: Header to claim; None (or a claim without bundles) if the folder holds nothing of this architecture.
-            Raises :class:`xlmerge.errors.UnsupportedAdapterError` where it knows a setting and must refuse it.
-        space: The space of one parameter: ``space(peers, observe, **options)`` with the parameter as each input has
-            it. Keyword-only arguments with annotations are options that recipes may give under ``with:``.
+        claim: Header to claim; None (or a claim without bundles) if the folder holds nothing of
+            this architecture. Raises :class:`xlmerge.errors.UnsupportedAdapterError` where it knows
+            a setting and must refuse it.
+        space: The space of one parameter: ``space(peers, observe, **options)`` with the parameter
+            as each input has it. Keyword-only arguments with annotations are options that recipes
+            may give under ``with:``.
         decode: Arrays by role to points by parameter name.
-        encode: Points by parameter name to arrays by role; ``want`` asks for uniform attributes (see ``uniform``).
+        encode: Points by parameter name to arrays by role; ``want`` asks for uniform attributes
+            (see ``uniform``).
         attributes: The numbers of a point that the configuration has to tell (``rank``, ``scale``).
-        configure: Configuration of the first input, and attributes by parameter name as written, to that of the output.
-        uniform: Attributes that this format can only store once for the whole adapter; where the results differ the
-            engine encodes all of them again for the largest.
+        configure: Configuration of the first input, and attributes by parameter name as written, to
+            that of the output.
+        uniform: Attributes that this format can only store once for the whole adapter; where the
+            results differ the engine encodes all of them again for the largest.
     """
 
     format: Literal["adapters", "peft"]
     claim: Callable[[FolderHeader], Claim | None]
     space: Callable[..., Space[Any, Any]] = _additive
     decode: Callable[[Bundle, Mapping[str, Array]], Mapping[str, Any]] = _decode_single
-    encode: Callable[[Bundle, Mapping[str, Any], Mapping[str, float]], Mapping[str, Array]] = _encode_single
+    encode: Callable[[Bundle, Mapping[str, Any], Mapping[str, float]], Mapping[str, Array]] = (
+        _encode_single
+    )
     attributes: Callable[[Parameter, Any], Mapping[str, float]] = _no_attributes
-    configure: Callable[[Mapping[str, Any], Mapping[str, Mapping[str, float]]], Mapping[str, Any]] = _same_config
+    configure: Callable[
+        [Mapping[str, Any], Mapping[str, Mapping[str, float]]], Mapping[str, Any]
+    ] = _same_config
     uniform: tuple[str, ...] = ()
 
     @property
@@ -190,7 +209,8 @@ def claim_by_patterns(
 
     Args:
         header: The folder.
-        patterns: Regular expressions for whole keys; groups ``layer`` and ``site`` fill the parameter's fields.
+        patterns: Regular expressions for whole keys; groups ``layer`` and ``site`` fill the
+            parameter's fields.
         part: What the parameters belong to.
         meaning: See :class:`Claim`.
         config_keys: See :class:`Claim`.

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, get_args
 from xlmerge.errors import PluginError
 from xlmerge.plugin.architecture import AdapterArchitecture, FileHalf
 from xlmerge.plugin.method import RESERVED, MergeMethod, Scope
-from xlmerge.plugin.parameters import ParameterSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from xlmerge.plugin.parameters import ParameterSpec
 
 __all__ = ["check_architecture", "check_distinct", "check_method"]
 
@@ -60,7 +61,9 @@ def _wrong_type(descriptor: object, expected: type) -> PluginError:
     hint = None
     if expected is MergeMethod and inspect.isroutine(descriptor):
         hint = "make a function into a merge method with @merge_method(...)"
-    return PluginError(f"expected a list of {expected.__name__}; it holds {_short(descriptor)}", hint=hint)
+    return PluginError(
+        f"expected a list of {expected.__name__}; it holds {_short(descriptor)}", hint=hint
+    )
 
 
 def _short(value: object) -> str:
@@ -79,7 +82,9 @@ def _refuse(kind: str, name: object, problems: Iterator[str]) -> None:
 
 def _common_problems(descriptor: AdapterArchitecture | MergeMethod) -> Iterator[str]:
     """What is wrong with the fields that all descriptors have."""
-    if not isinstance(descriptor.name, str) or not re.fullmatch(r"[a-z][a-z0-9_]*", descriptor.name):
+    if not isinstance(descriptor.name, str) or not re.fullmatch(
+        r"[a-z][a-z0-9_]*", descriptor.name
+    ):
         yield "its name is not lower-case words joined by `_` (as in `language_arithmetic`)"
     for field in ("summary", "source"):
         text = getattr(descriptor, field)
@@ -88,7 +93,7 @@ def _common_problems(descriptor: AdapterArchitecture | MergeMethod) -> Iterator[
 
 
 def _method_problems(method: MergeMethod) -> Iterator[str]:
-    """What is wrong with a merge method; one made by hand has not been through :func:`merge_method`."""
+    """What is wrong with a merge method; one made by hand has been through no other check."""
     yield from _common_problems(method)
     if not callable(method.function):
         yield f"its function cannot be called: {_short(method.function)}"
@@ -108,7 +113,8 @@ def _architecture_problems(architecture: AdapterArchitecture) -> Iterator[str]:
             yield f"its files hold {_short(half)}; expected FileHalf"
             continue
         if half.format not in FORMATS:
-            yield f"it has a file half for the unknown format {half.format!r}; known are {', '.join(FORMATS)}"
+            expected = " or ".join(FORMATS)
+            yield f"it has a file half for the format {half.format!r}; expected {expected}"
         if half.format in seen:
             yield f"it has more than one file half for the format {half.format!r}"
         seen.add(half.format)
@@ -133,7 +139,7 @@ def _half_problems(half: FileHalf) -> Iterator[str]:
 
 
 def _parameter_problems(parameters: Iterable[ParameterSpec], what: str) -> Iterator[str]:
-    """What is wrong with parameters or options: both stand under ``with:``, beside the engine's own."""
+    """What is wrong with parameters or options; the engine has its own beside them."""
     names = [parameter.name for parameter in parameters]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield f"it has more than one {what} named `{name}`"

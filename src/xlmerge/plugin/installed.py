@@ -1,4 +1,4 @@
-"""Which plugins are installed: the entry points of the group ``xlmerge``, before anything is imported."""
+"""Which plugins are installed: the entry points of the group ``xlmerge``, nothing imported yet."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from importlib.metadata import EntryPoint
 
-__all__ = ["BUNDLED", "GROUP", "Candidate", "installed_plugins", "normalised", "refuse_reserved"]
+__all__ = ["BUNDLED", "GROUP", "Candidate", "installed_plugins", "normalised"]
 
 GROUP = "xlmerge"
 
@@ -36,6 +36,7 @@ class Candidate:
         distribution: Name of the distribution it was installed with, None if unknown.
         version: Version of that distribution.
         load: Imports it.
+        refusal: Why it must not even be imported, if so.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Candidate:
     distribution: str | None
     version: str | None
     load: Callable[[], object]
+    refusal: PluginError | None = None
 
     @property
     def order(self) -> tuple[str, str, str]:
@@ -54,7 +56,7 @@ def installed_plugins() -> tuple[tuple[Candidate, ...], tuple[str, ...]]:
     """Find all installed plugins.
 
     Returns:
-        The candidates, each once, and a line for each distribution whose entry points cannot be read.
+        The candidates, each once, and a line for each distribution that cannot be read.
     """
     from importlib import metadata
 
@@ -66,8 +68,8 @@ def installed_plugins() -> tuple[tuple[Candidate, ...], tuple[str, ...]]:
     found: dict[tuple[str, str], Candidate] = {}
     for point in points:
         distribution, version = _distribution_of(point)
-        # A distribution is found twice if a wheel lies beside an editable installation; the first on
-        # the path is the one that gets imported.
+        # A distribution is found twice if a wheel lies beside an editable installation; the first
+        # on the path is the one that gets imported.
         key = (point.name, f"by {normalised(distribution)}" if distribution else point.value)
         candidate = Candidate(
             name=point.name,
@@ -75,6 +77,7 @@ def installed_plugins() -> tuple[tuple[Candidate, ...], tuple[str, ...]]:
             distribution=distribution,
             version=version,
             load=point.load,
+            refusal=_refusal(point.value, distribution),
         )
         found.setdefault(key, candidate)
     return tuple(sorted(found.values(), key=lambda candidate: candidate.order)), tuple(notices)
@@ -101,12 +104,10 @@ def _distribution_of(point: EntryPoint) -> tuple[str | None, str | None]:
         return None, None
     try:
         metadata = point.dist.metadata
-        return (
-            metadata["Name"] if "Name" in metadata else None,
-            metadata["Version"] if "Version" in metadata else None,
-        )
+        fields = {key: metadata[key] for key in ("Name", "Version") if key in metadata}
     except Exception:  # noqa: BLE001 - an unreadable METADATA file costs the name, not the plugin
         return None, None
+    return fields.get("Name"), fields.get("Version")
 
 
 def normalised(distribution: str) -> str:
@@ -114,18 +115,14 @@ def normalised(distribution: str) -> str:
     return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
-def refuse_reserved(candidate: Candidate) -> None:
-    """Refuse a stranger's plugin under an import name of xlmerge's own.
-
-    Raises:
-        PluginError: The import name is reserved.
-    """
-    package = re.split(r"[.:\s]", candidate.module.strip(), maxsplit=1)[0]
-    own = candidate.distribution is not None and normalised(candidate.distribution) == "xlmerge"
+def _refusal(module: str, distribution: str | None) -> PluginError | None:
+    """The error of a stranger's plugin under an import name of xlmerge's own."""
+    package = re.split(r"[.:\s]", module.strip(), maxsplit=1)[0]
+    own = distribution is not None and normalised(distribution) == "xlmerge"
     if own or not (package == "xlmerge" or package.startswith("xlmerge_")):
-        return
-    raise PluginError(
-        f"the import name {package!r} is reserved: xlmerge installs packages of such names itself "
-        f"({', '.join(BUNDLED)}), and pip overwrites one package's files by another's without a word",
+        return None
+    return PluginError(
+        f"the import name {package!r} is reserved: xlmerge itself installs packages of such names "
+        f"({', '.join(BUNDLED)}), and pip overwrites files of the same name without a word",
         hint=f"rename the package to <owner>_xlmerge_<name>, as in acme_{package}",
     )

@@ -14,7 +14,6 @@ from xlmerge import __version__
 from xlmerge.errors import PluginError
 from xlmerge.plugin import spec
 from xlmerge.plugin.checks import check_architecture, check_distinct, check_method
-from xlmerge.plugin.installed import refuse_reserved
 from xlmerge.plugin.registry import did_you_mean
 
 if TYPE_CHECKING:
@@ -69,8 +68,8 @@ def load_plugin(candidate: Candidate) -> Provided:
     Raises:
         StageError: A step failed.
     """
-    with _stage("reading its entry point"):
-        refuse_reserved(candidate)
+    if candidate.refusal is not None:
+        raise StageError("reading its entry point", candidate.refusal)
     with _stage("importing it"):
         plugin = candidate.load()
     with _stage("checking its xlmerge_api_version"):
@@ -108,7 +107,7 @@ def _check_api_version(plugin: object, module: str) -> None:
 
 
 def _managed(plugin: object, name: str) -> pluggy.PluginManager:
-    """The plugin in a manager of its own, so that its unknown hooks and bad signatures concern no other."""
+    """The plugin in a manager of its own, so that what is wrong with it concerns no other."""
     manager = pluggy.PluginManager(spec.PROJECT)
     manager.add_hookspecs(spec)
     try:
@@ -150,8 +149,8 @@ def _unknown_hook(name: str) -> PluginError:
             hint="take it out, or mark it @hookimpl(optionalhook=True)",
         )
     return PluginError(
-        f"xlmerge {__version__} has no hook {name!r}{did_you_mean(name, spec.HOOKS)}; it needs a "
-        f"newer xlmerge, or the name is misspelt; hooks are {', '.join(spec.HOOKS)}"
+        f"xlmerge {__version__} has no hook {name!r}: it needs a newer xlmerge, or the name is "
+        f"misspelt; hooks are {', '.join(spec.HOOKS)}{did_you_mean(name, spec.HOOKS)}"
     )
 
 

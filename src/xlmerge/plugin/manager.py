@@ -1,10 +1,10 @@
-"""Discovery: all installed plugins become a registry, and a broken one takes down nothing but itself."""
+"""Discovery: installed plugins become a registry; a broken one takes down nothing but itself."""
 
 from __future__ import annotations
 
 import logging
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from xlmerge.errors import PluginError, PluginLoadError
 from xlmerge.plugin.installed import Candidate, installed_plugins, normalised
@@ -12,10 +12,12 @@ from xlmerge.plugin.loader import StageError, load_plugin
 from xlmerge.plugin.registry import (
     DISABLE,
     Catalogue,
+    D,
     PluginFailure,
     PluginInfo,
     Registered,
     Registry,
+    Status,
     did_you_mean,
 )
 
@@ -111,28 +113,89 @@ def _build(
     architectures: list[Registered[AdapterArchitecture]] = []
     methods: list[Registered[MergeMethod]] = []
     for candidate in candidates:
-        info, offered_architectures, offered_methods = _load_one(candidate, disabled)
-        plugins.append(info)
-        architectures += offered_architectures
-        methods += offered_methods
-        if info.failure is not None:
+        if _is_named(candidate, disabled):
+            plugins.append(_info(candidate, "disabled"))
+            continue
+        try:
+            provided = load_plugin(candidate)
+        except StageError as broken:
+            failure = PluginFailure(
+                plugin=candidate.name,
+                distribution=candidate.distribution,
+                error=broken.error,
+                stage=broken.stage,
+            )
             if strict:
                 raise PluginLoadError(
-                    str(info.failure),
-                    hint=f"mend it, leave it out with {DISABLE}={info.name}, or be less strict "
-                    f"with {STRICT}=0",
-                ) from info.failure.error
-            logger.warning("%s", info.failure)
-    catalogues = (
-        Catalogue("adapter architecture", architectures),
-        Catalogue("merge method", methods),
-    )
-    problems += [clash for catalogue in catalogues for clash in catalogue.clashes.values()]
+                    str(failure), hint=f"mend it, or leave it out: {DISABLE}={candidate.name}"
+                ) from failure.error
+            logger.warning("%s", failure)
+            plugins.append(_info(candidate, "failed", failure=failure))
+            continue
+        architectures += [_registered(candidate, each) for each in provided.architectures]
+        methods += [_registered(candidate, each) for each in provided.methods]
+        plugins.append(
+            _info(
+                candidate,
+                "loaded",
+                architectures=tuple(sorted(each.name for each in provided.architectures)),
+                methods=tuple(sorted(each.name for each in provided.methods)),
+            )
+        )
+    by_architecture = Catalogue("adapter architecture", architectures)
+    by_method = Catalogue("merge method", methods)
+    problems += [*by_architecture.clashes.values(), *by_method.clashes.values()]
     if strict and problems:
         raise problems[0]
     lines = tuple(" ".join(str(problem).split()) for problem in problems)
     for line in lines:
         logger.warning("%s", line)
     return Registry(
-        plugins=tuple(plugins), architectures=catalogues[0], methods=catalogues[1], notices=lines
+        plugins=tuple(plugins), architectures=by_architecture, methods=by_method, notices=lines
     )
+
+
+def _info(candidate: Candidate, status: Status, **more: Any) -> PluginInfo:
+    """What became of a candidate."""
+    return PluginInfo(
+        name=candidate.name,
+        module=candidate.module,
+        distribution=candidate.distribution,
+        version=candidate.version,
+        status=status,
+        **more,
+    )
+
+
+def _registered(candidate: Candidate, descriptor: D) -> Registered[D]:
+    """A descriptor with its provider."""
+    return Registered(
+        descriptor=descriptor,
+        plugin=candidate.name,
+        distribution=candidate.distribution,
+        version=candidate.version,
+    )
+
+
+def _is_named(candidate: Candidate, disabled: Iterable[str]) -> bool:
+    """Whether a candidate is among the disabled, by its entry point or its distribution."""
+    distribution = candidate.distribution
+    return any(
+        name == candidate.name
+        or (distribution is not None and normalised(name) == normalised(distribution))
+        for name in disabled
+    )
+
+
+def _unknown_disabled(candidates: list[Candidate], disabled: Iterable[str]) -> list[PluginError]:
+    """One error for each disabled name that is no plugin's: more likely a slip than a plan."""
+    known = {candidate.name for candidate in candidates}
+    known |= {each.distribution for each in candidates if each.distribution is not None}
+    return [
+        PluginError(
+            f"{DISABLE} names {name!r}, which is neither an entry point nor a distribution of a "
+            f"plugin; known are: {', '.join(sorted(known)) or 'none'}{did_you_mean(name, known)}"
+        )
+        for name in disabled
+        if not any(_is_named(candidate, [name]) for candidate in candidates)
+    ]

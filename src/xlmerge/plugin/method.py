@@ -4,8 +4,9 @@
     def linear(space: Space, *, adapters: Sequence[Point], weights: Weights) -> Point:
         return space.restore(space.lincomb(weights, [space.delta(x) for x in adapters]))
 
-The signature is the whole declaration: ``Point`` is a role, ``Sequence[Point]`` any number of adapters, ``Weights``
-one weight for each of these, annotated scalars are parameters; ``space`` and ``rng`` are given by the engine.
+The signature is the whole declaration: ``Point`` is a role, ``Sequence[Point]`` any number of
+adapters, ``Weights`` one weight for each of these, annotated scalars are parameters; ``space`` and
+``rng`` are given by the engine.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class _WeightsMarker:
 
 
 Weights: TypeAlias = Annotated[Sequence[float], _WeightsMarker]
-"""One weight per adapter, in their order. They mean what they say: the engine normalises nothing."""
+"""One weight per adapter, in their order; the engine normalises nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +82,16 @@ class MergeMethod:
         weighted: Whether each of those has a weight, ``"required"``, ``"optional"`` or ``"no"``.
         parameters: Scalars.
         random: Whether it draws random numbers (and so has a ``seed``).
-        scopes: What one call may span: a parameter, a layer, or the whole adapter; the first is the default.
-        elementwise: Whether it works on the entries of dense deltas (and so makes full-rank results).
-        symmetric: Whether the order of ``adapters`` is without meaning; the engine then sorts them by name, so that
-            the same recipe gives the same bytes in any order.
-        heads: ``ask`` (one head is carried unchanged; of several the recipe names one), ``drop``, or ``from ROLE``.
-        distinct: Pairs of roles that must not hold identical adapters, since the result would be without effect.
+        scopes: What one call may span: a parameter, a layer, or the whole adapter; the first is the
+            default.
+        elementwise: Whether it works on the entries of dense deltas (and so makes full-rank
+            results).
+        symmetric: Whether the order of ``adapters`` is without meaning; the engine then sorts them
+            by name, so that the same recipe gives the same bytes in any order.
+        heads: ``ask`` (one head is carried unchanged; of several the recipe names one), ``drop``,
+            or ``from ROLE``.
+        distinct: Pairs of roles that must not hold identical adapters, since the result would be
+            without effect.
         arrays: Array libraries it runs on; all that follow the standard if empty.
     """
 
@@ -111,7 +116,7 @@ class MergeMethod:
         return self.function(space, **inputs)
 
 
-def merge_method(
+def merge_method(  # noqa: PLR0913 - one argument for each thing a method may declare
     *,
     summary: str,
     source: str,
@@ -123,7 +128,9 @@ def merge_method(
     distinct: tuple[tuple[str, str], ...] = (),
     arrays: tuple[str, ...] = (),
 ) -> Callable[[Callable[..., Any]], MergeMethod]:
-    """Make a :class:`MergeMethod` of a function; see there for the arguments, and the module for the signature.
+    """Make a :class:`MergeMethod` of a function.
+
+    See there for the arguments, and the module for the signature.
 
     Raises:
         TypeError: The signature is no declaration of a method.
@@ -151,7 +158,7 @@ def merge_method(
 
 
 def _read_signature(function: Callable[..., Any]) -> dict[str, Any]:
-    """Sort the arguments of a method into roles, adapters, weights, parameters and injected ones."""
+    """Sort arguments into roles, adapters, weights, parameters and injected ones."""
     annotations = annotations_of(function)
     roles: list[Role] = []
     parameters: list[ParameterSpec] = []
@@ -161,7 +168,10 @@ def _read_signature(function: Callable[..., Any]) -> dict[str, Any]:
         raise TypeError(f"{function.__qualname__}: the first argument of a merge method is `space`")
     for argument in arguments[1:]:
         if argument.kind is not inspect.Parameter.KEYWORD_ONLY:
-            raise TypeError(f"{function.__qualname__}: `{argument.name}` has to be keyword-only (write `*` before it)")
+            raise TypeError(
+                f"{function.__qualname__}: `{argument.name}` has to be keyword-only "
+                "(write `*` before it)"
+            )
         if argument.name not in annotations:
             raise TypeError(f"{function.__qualname__}: `{argument.name}` has no annotation")
         given = argument.default is not inspect.Parameter.empty
@@ -173,12 +183,17 @@ def _read_signature(function: Callable[..., Any]) -> dict[str, Any]:
             roles.append(Role(name=argument.name, required=not given, summary=text))
         elif typing.get_origin(bare) is Sequence and typing.get_args(bare) == (Point,):
             if argument.name != "adapters":
-                raise TypeError(f"{function.__qualname__}: the argument that takes any number is called `adapters`")
+                raise TypeError(
+                    f"{function.__qualname__}: the argument that takes any number is called "
+                    "`adapters`"
+                )
             read["count"] = next((extra for extra in extras if isinstance(extra, Count)), Count())
         elif _WeightsMarker in extras:
             read["weighted"] = "optional" if given else "required"
         else:
-            parameters.append(parameter_spec(argument.name, annotations[argument.name], argument.default))
+            parameters.append(
+                parameter_spec(argument.name, annotations[argument.name], argument.default)
+            )
     return {**read, "roles": tuple(roles), "parameters": tuple(parameters)}
 
 
@@ -215,10 +230,19 @@ def _check_declaration(method: MergeMethod) -> None:
     if method.random and method.scopes != ("parameter",):
         problems.append("a method that draws random numbers works per parameter")
     if method.heads not in {"ask", "drop"} and method.heads.removeprefix("from ") not in role_names:
-        problems.append(f"heads={method.heads!r} is neither ask, drop nor `from ROLE` of {sorted(role_names)}")
+        problems.append(
+            f"heads={method.heads!r} is neither ask, drop nor `from ROLE` of {sorted(role_names)}"
+        )
     problems += [
-        f"distinct names the unknown role {role!r}" for pair in method.distinct for role in pair if role not in role_names
+        f"distinct names the unknown role {role!r}"
+        for pair in method.distinct
+        for role in pair
+        if role not in role_names
     ]
-    problems += [f"`{spec.name}` is a name the engine uses" for spec in method.parameters if spec.name in RESERVED]
+    problems += [
+        f"`{spec.name}` is a name the engine uses"
+        for spec in method.parameters
+        if spec.name in RESERVED
+    ]
     if problems:
         raise TypeError(f"merge method {method.name!r}: " + "; ".join(problems))

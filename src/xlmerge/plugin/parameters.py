@@ -1,7 +1,11 @@
-"""A signature as a declaration: which inputs and parameters a method or a space takes, read off its annotations.
+"""A signature as a declaration: which inputs and parameters a function takes.
+
+Methods and spaces declare them by annotations.
 
 >>> from typing import Annotated
->>> def example(*, density: Annotated[float, Between(0, 1), "share of entries kept"] = 0.2) -> None: ...
+>>> def example(
+...     *, density: Annotated[float, Between(0, 1), "share of entries kept"] = 0.2
+... ) -> None: ...
 >>> [spec] = parameter_specs(example)
 >>> spec.check(0.5), spec.describe()
 (0.5, 'number in [0, 1], default 0.2')
@@ -21,12 +25,19 @@ from xlmerge.errors import ParameterError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["AtLeast", "Between", "ParameterSpec", "annotations_of", "parameter_spec", "parameter_specs"]
+__all__ = [
+    "AtLeast",
+    "Between",
+    "ParameterSpec",
+    "annotations_of",
+    "parameter_spec",
+    "parameter_specs",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Between:
-    """Range of a number: from ``low`` to ``high``, each end included unless ``open_low`` / ``open_high``."""
+    """Range of a number: from ``low`` to ``high``, ends included unless they are open."""
 
     low: float
     high: float
@@ -106,9 +117,17 @@ class ParameterSpec:
         if isinstance(value, float) and not math.isfinite(value):
             raise ParameterError(f"`{self.name}` expects a finite number; found {value!r}")
         if self.choices and value not in self.choices:
-            raise ParameterError(f"`{self.name}` expects one of {', '.join(self.choices)}; found {value!r}")
-        if self.range is not None and isinstance(value, int | float) and not self.range.contains(value):
-            raise ParameterError(f"`{self.name}` expects a {_KINDS[self.type]} {self.range}; found {value!r}")
+            raise ParameterError(
+                f"`{self.name}` expects one of {', '.join(self.choices)}; found {value!r}"
+            )
+        if (
+            self.range is not None
+            and isinstance(value, int | float)
+            and not self.range.contains(value)
+        ):
+            raise ParameterError(
+                f"`{self.name}` expects a {_KINDS[self.type]} {self.range}; found {value!r}"
+            )
         return value
 
     def describe(self) -> str:
@@ -118,22 +137,38 @@ class ParameterSpec:
             kind += f" {self.range}"
         if self.required:
             return f"{kind}, required"
-        default = "none" if self.default is None else str(self.default).lower() if self.type is bool else self.default
+        default = (
+            "none"
+            if self.default is None
+            else str(self.default).lower()
+            if self.type is bool
+            else self.default
+        )
         return f"{kind}, default {default}"
 
 
 def annotations_of(function: Callable[..., Any]) -> dict[str, Any]:
-    """The annotations of ``function`` as objects, ``Annotated`` kept.
+    """The annotations of the keyword-only arguments of ``function`` as objects, ``Annotated`` kept.
+
+    The others are left alone: they may name what is imported for type checkers only.
 
     Raises:
-        TypeError: An annotation names something that does not exist where the function is defined (often a name
-            imported only under ``TYPE_CHECKING``).
+        TypeError: An annotation names something that does not exist where the function is defined.
     """
+    names = [
+        name
+        for name, argument in inspect.signature(function).parameters.items()
+        if argument.kind is inspect.Parameter.KEYWORD_ONLY and name in function.__annotations__
+    ]
+    holder = types.SimpleNamespace(
+        __annotations__={name: function.__annotations__[name] for name in names}
+    )
     try:
-        return typing.get_type_hints(function, include_extras=True)
+        return typing.get_type_hints(holder, globalns=function.__globals__, include_extras=True)
     except NameError as error:
         raise TypeError(
-            f"the annotations of {function.__qualname__} cannot be evaluated: {error}; import what they name at run time"
+            f"the annotations of {function.__qualname__} cannot be evaluated: {error}; "
+            "import what they name at run time"
         ) from error
 
 
@@ -142,8 +177,9 @@ def parameter_spec(name: str, annotation: Any, default: Any = REQUIRED) -> Param
 
     Args:
         name: The parameter's name.
-        annotation: ``float``, ``int``, ``bool``, ``str``, a ``Literal`` of texts, one of these ``| None``, or
-            ``Annotated`` with a range (``Between``, ``AtLeast``) and a text that says what it does.
+        annotation: ``float``, ``int``, ``bool``, ``str``, a ``Literal`` of texts, one of these
+            ``| None``, or ``Annotated`` with a range (``Between``, ``AtLeast``) and a text that
+            says what it does.
         default: Its default.
 
     Raises:
@@ -158,7 +194,9 @@ def parameter_spec(name: str, annotation: Any, default: Any = REQUIRED) -> Param
         members = [member for member in typing.get_args(annotation) if member is not type(None)]
         optional = len(members) < len(typing.get_args(annotation))
         if len(members) != 1:
-            raise TypeError(f"`{name}`: a parameter has one type, perhaps `| None`; found {annotation}")
+            raise TypeError(
+                f"`{name}`: a parameter has one type, perhaps `| None`; found {annotation}"
+            )
         annotation = members[0]
     choices: tuple[str, ...] = ()
     if typing.get_origin(annotation) is Literal:
@@ -167,7 +205,10 @@ def parameter_spec(name: str, annotation: Any, default: Any = REQUIRED) -> Param
         if not all(isinstance(choice, str) for choice in choices):
             raise TypeError(f"`{name}`: choices are texts; found {choices}")
     if annotation not in _KINDS:
-        raise TypeError(f"`{name}`: a parameter is float, int, bool, str or a Literal of texts; found {annotation}")
+        raise TypeError(
+            f"`{name}`: a parameter is float, int, bool, str or a Literal of texts; "
+            f"found {annotation}"
+        )
     ranges = [extra for extra in extras if isinstance(extra, Between | AtLeast)]
     texts = [extra for extra in extras if isinstance(extra, str)]
     if len(ranges) > 1 or len(texts) > 1 or len(ranges) + len(texts) != len(extras):
@@ -189,7 +230,9 @@ def parameter_spec(name: str, annotation: Any, default: Any = REQUIRED) -> Param
     return spec
 
 
-def parameter_specs(function: Callable[..., Any], *, skip: Iterable[str] = ()) -> tuple[ParameterSpec, ...]:
+def parameter_specs(
+    function: Callable[..., Any], *, skip: Iterable[str] = ()
+) -> tuple[ParameterSpec, ...]:
     """All keyword-only scalar parameters of ``function``, in order, less those in ``skip``.
 
     Raises:

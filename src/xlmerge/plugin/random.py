@@ -12,9 +12,10 @@ __all__ = ["Random"]
 
 
 class Random:
-    """A stream for one parameter: keyed by the seed, the parameter's name and the adapter's name in the recipe.
+    """A stream for one parameter, keyed by the seed and by names: the parameter's, the adapter's.
 
-    So neither the hash seed, nor the order of keys in a file, nor the order of adapters changes a draw.
+    So neither the hash seed, nor the order of keys in a file, nor the order of adapters changes a
+    draw.
 
     Args:
         seed: As the recipe gives it.

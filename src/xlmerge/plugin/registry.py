@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, TypeAlias, TypeVar
 
 from xlmerge.errors import ParameterError, PluginError, PluginLoadError, XLMergeError
 from xlmerge.plugin.architecture import AdapterArchitecture
@@ -20,6 +20,8 @@ DISABLE = "XLMERGE_DISABLE_PLUGINS"
 """Environment variable: entry points or distributions that are left out, separated by commas."""
 
 D = TypeVar("D", bound=AdapterArchitecture | MergeMethod)
+
+Status: TypeAlias = Literal["loaded", "failed", "disabled"]
 
 
 def plugin_in_words(plugin: str, distribution: str | None, version: str | None = None) -> str:
@@ -60,7 +62,9 @@ class PluginFailure:
         except Exception:  # noqa: BLE001 - a stranger's exception may fail even to say what it is
             text = ""
         cause = text if known else ": ".join(filter(None, [type(self.error).__name__, text]))
-        return f"{plugin_in_words(self.plugin, self.distribution)} failed while {self.stage}: {cause}"
+        return (
+            f"{plugin_in_words(self.plugin, self.distribution)} failed while {self.stage}: {cause}"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +86,7 @@ class PluginInfo:
     module: str
     distribution: str | None
     version: str | None
-    status: Literal["loaded", "failed", "disabled"]
+    status: Status
     architectures: tuple[str, ...] = ()
     methods: tuple[str, ...] = ()
     failure: PluginFailure | None = None
@@ -113,7 +117,8 @@ class Registered(Generic[D]):
 class Catalogue(Mapping[str, Registered[D]]):
     """The descriptors of one kind by name, sorted; read-only.
 
-    A name that several plugins provide belongs to none of them: whose it were would hang on the order of loading.
+    A name that several plugins provide belongs to none of them: otherwise the order of loading
+    would decide whose it is.
 
     Args:
         kind: What the descriptors are, in words.
@@ -147,7 +152,7 @@ class Catalogue(Mapping[str, Registered[D]]):
 def _clash(kind: str, name: str, offers: Sequence[Registered[D]]) -> PluginError:
     """The error of a name that several plugins provide."""
     plugins = [offer.plugin for offer in offers]
-    # Entry points of two distributions may be called alike; then only the distributions tell them apart.
+    # Two distributions may name their entry points alike; then only they tell the plugins apart.
     alike = len(set(plugins)) < len(plugins)
     switches = [(offer.distribution if alike else None) or offer.plugin for offer in offers]
     return PluginError(
@@ -164,7 +169,8 @@ class Registry:
         plugins: All plugins found, by entry point and distribution.
         architectures: Adapter architectures by name.
         methods: Merge methods by name.
-        notices: What else the user should know, one line each: clashing names, unknown names among the disabled.
+        notices: What else the user should know, one line each: clashing names, and names among
+            the disabled that no plugin has.
     """
 
     plugins: tuple[PluginInfo, ...] = ()
@@ -209,13 +215,14 @@ class Registry:
         )
         if self.failures:
             raise PluginLoadError(
-                f"no loaded plugin provides the {catalogue.kind} {name!r}{near}; it may come from "
+                f"no loaded plugin provides the {catalogue.kind} {name!r}; it may come from "
                 f"{' or from '.join(str(failure) for failure in self.failures)}{disabled}; "
-                f"{catalogue.kind}s are: {known}",
+                f"{catalogue.kind}s are: {known}{near}",
                 hint="mend, upgrade or uninstall what failed; `xlmerge plugins` lists all plugins",
             ) from self.failures[0].error
         raise ParameterError(
-            f"there is no {catalogue.kind} {name!r}{near}{disabled}; {catalogue.kind}s are: {known}",
+            f"there is no {catalogue.kind} {name!r}{disabled}; "
+            f"{catalogue.kind}s are: {known}{near}",
             hint=self._next_step(),
         )
 

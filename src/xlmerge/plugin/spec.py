@@ -1,7 +1,7 @@
 """The hooks: what xlmerge asks a plugin for.
 
-All of them are *registration hooks*: called without arguments, once for each plugin, they return descriptors. Names
-decide which descriptor is meant, the order of plugins never does.
+All of them are *registration hooks*: called without arguments, once for each plugin, they return
+descriptors. Names decide which descriptor is meant, the order of plugins never does.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def xlmerge_adapter_architectures() -> Iterable[AdapterArchitecture]:
         ['prompt']
 
     Returns:
-        Any number of :class:`~xlmerge.plugin.AdapterArchitecture`, as a list, a tuple or a generator.
+        Any number of :class:`~xlmerge.plugin.AdapterArchitecture`: a list, a tuple, a generator.
 
     Bad values:
         Anything else, a name that is not lower-case words joined by ``_`` or that comes twice, an
@@ -122,7 +122,7 @@ def xlmerge_merge_methods() -> Iterable[MergeMethod]:
         'required'
 
     Returns:
-        Any number of :class:`~xlmerge.plugin.MergeMethod`, as a list, a tuple or a generator.
+        Any number of :class:`~xlmerge.plugin.MergeMethod`: a list, a tuple, a generator.
 
     Bad values:
         Anything else, a name that is not lower-case words joined by ``_`` or that comes twice, an

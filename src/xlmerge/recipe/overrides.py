@@ -115,8 +115,8 @@ class _Changed:
             real, holder = (*real, step), inner
         if not isinstance(holder, dict | list):
             raise OverrideRefusedError(
-                f"{code(dotted(real)) if real else 'the recipe'} is {found(holder)}, not a mapping; "
-                f"there is nothing to set in it"
+                f"{code(dotted(real)) if real else 'the recipe'} is {found(holder)}, "
+                "not a mapping; there is nothing to set in it"
             )
         return real, holder
 

@@ -44,7 +44,11 @@ def reference_findings(data: Mapping[str, object]) -> list[Finding]:
     # Where the adapters are misspelt or no mapping at all, every name would seem unknown.
     if isinstance(data.get("adapters", {}), Mapping) and not misspelt("adapters", data):
         findings.extend(_unknown(merges, [*adapters, *steps]))
-    uses = {name: [used for used, _, _ in _uses(step)] for name, step in merges.items()}
+    # A name that is also an adapter's may mean either, so it makes no circle.
+    uses = {
+        name: [used for used, _, _ in _uses(step) if used not in adapters]
+        for name, step in merges.items()
+    }
     findings.extend(_circle(cycle) for cycle in cycles(uses))
     return findings
 

@@ -55,6 +55,8 @@ def _finding(details: ErrorDetails, data: object) -> list[Finding]:
         return _missing(path, str(details["loc"][-1]), value)
     if kind == "extra_forbidden":
         return [_unknown_key(path)]
+    if kind == "too_short" and given:  # pydantic counts the right items only
+        return []
     hint: str | None = None
     if isinstance(cause, ValueRefusedError):
         message, hint = cause.message, cause.hint
@@ -74,8 +76,10 @@ def _finding(details: ErrorDetails, data: object) -> list[Finding]:
 def _walk(loc: tuple[int | str, ...], data: Any) -> tuple[KeyPath, bool, object]:
     """The path in the data behind pydantic's, whether it means the key, and the value there."""
     path: list[str | int] = []
+    tagged = -1
     for part in loc:
-        if part in TAGS:
+        if part in TAGS and _is_union(path) and tagged < len(path):  # else it is somebody's key
+            tagged = len(path)
             continue
         in_mapping = isinstance(data, Mapping) and part in data
         if not in_mapping and not (isinstance(data, list | tuple) and isinstance(part, int)):
@@ -83,6 +87,12 @@ def _walk(loc: tuple[int | str, ...], data: Any) -> tuple[KeyPath, bool, object]
         data = data[part]
         path.append(part)
     return tuple(path), loc[-1:] == (_KEY,), data
+
+
+def _is_union(path: list[str | int]) -> bool:
+    """Whether the schema has a union at this path, whose branch pydantic adds to its own."""
+    inputs_or_value = len(path) == 4 and path[2] in {"adapters", "with"}
+    return path[:1] == ["steps"] and (inputs_or_value or path[2:] == ["adapters"])
 
 
 def _known_keys(path: KeyPath) -> list[str]:

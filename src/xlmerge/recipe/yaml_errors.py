@@ -71,7 +71,7 @@ _PLAIN_WORDS: tuple[tuple[str, str, str | None], ...] = (
         "put the text in quotes",
     ),
     (
-        r"directive|incompatible YAML document|expected '<document start>'",
+        r"directive|incompatible YAML document",
         "a line that starts with `%` is a YAML directive; this one cannot be read",
         "remove the line",
     ),
@@ -81,10 +81,16 @@ _PLAIN_WORDS: tuple[tuple[str, str, str | None], ...] = (
         _INDENT,
     ),
     (
-        r"block sequence entries are not allowed",
+        r"sequence entries are not allowed",
         "a list item `- ` does not fit here",
         "start the list on a line of its own, below its key",
     ),
+    (
+        r"(flow|block) node",
+        "a value is expected here",
+        "write one, or put a text with special characters in quotes",
+    ),
+    (r"expected '<document start>'", "this does not go on with what stands above it", _INDENT),
     (r"mapping keys are not allowed", "a key does not fit here", _INDENT),
     (r"scanning a block scalar", "the header of a text block (`|` or `>`) is wrong", None),
 )

@@ -78,7 +78,7 @@ def inner_product(first: Array, second: Array) -> float:
     first, second = xp.reshape(first, (-1,)), xp.reshape(second, (-1,))
     total = 0.0
     for start in range(0, first.shape[0], _BLOCK):
-        block = slice(start, start + _BLOCK)
+        block = slice(start, min(start + _BLOCK, first.shape[0]))
         product = xp.astype(first[block], xp.float64) * xp.astype(second[block], xp.float64)
         total += float(xp.sum(product))
     return total

@@ -111,9 +111,7 @@ def _require_rank(kept: int, found: _Found) -> None:
         )
 
 
-def _bracket(
-    values: Array, share: float, certain: tuple[float, float]
-) -> tuple[float, float]:
+def _bracket(values: Array, share: float, certain: tuple[float, float]) -> tuple[float, float]:
     """Two sampled values around the one sought, closer than ``certain``.
 
     Args:
@@ -143,7 +141,8 @@ class _Sample:
     blocks: list[Array] = field(default_factory=list)
 
     def add(self, values: Array) -> None:
-        chosen = values[(-self.passed) % self.stride :: self.stride]
+        first = min((-self.passed) % self.stride, values.shape[0])
+        chosen = values[first :: self.stride]
         self.passed += values.shape[0]
         self.held += chosen.shape[0]
         self.blocks.append(chosen)
@@ -176,13 +175,9 @@ def _scan(parts: Iterable[Array], low: float, high: float, *, room: int) -> _Fou
     for part in parts:
         xp = array_namespace(part)
         for values in _magnitudes(part):
-            not_above = values <= high
-            chosen = values[not_above & (values >= low)]
             found.seen += values.shape[0]
-            if not math.isinf(high):
-                found.above += int(xp.count_nonzero(values > high))
-            if chosen.shape[0]:
-                found.sample.add(chosen)
+            found.above += int(xp.sum(xp.astype(values > high, xp.int64)))
+            found.sample.add(values[(values >= low) & (values <= high)])
     return found
 
 
@@ -190,4 +185,5 @@ def _magnitudes(part: Array) -> Iterator[Array]:
     xp = array_namespace(part)
     flat = xp.reshape(part, (-1,))
     for start in range(0, flat.shape[0], _BLOCK):
-        yield xp.abs(xp.astype(flat[start : start + _BLOCK], xp.float64))
+        stop = min(start + _BLOCK, flat.shape[0])  # the standard has no slices past the end
+        yield xp.abs(xp.astype(flat[start:stop], xp.float64))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,6 +11,9 @@ from xlmerge.recipe.construct import MAX_COPIES
 from xlmerge.recipe.nodes import MAX_DEPTH
 from xlmerge.recipe.text_file import MAX_BYTES
 from xlmerge.recipe.yaml_loader import parse_yaml, read_recipe_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def problems(text: str) -> tuple[Problem, ...]:
@@ -42,7 +45,9 @@ def problems(text: str) -> tuple[Problem, ...]:
         ("a: &x 1\nb: &x 2\n", "r.yaml:2:4", "the anchor `&x` is defined twice"),
         ("a: b: c\n", "r.yaml:1:5", "a `:` does not fit here"),
         ("a: 1\n b: 2\n", "r.yaml:2:3", "does not fit"),
-        ("  a: 1\nb: 2\n", "r.yaml:2:1", "%"),
+        ("  a: 1\nb: 2\n", "r.yaml:2:1", "the indentation"),
+        ("a\nb: 2\n", "r.yaml:2:2", "a `:`"),
+        ("[a]\nb\n", "r.yaml:2:1", "does not go on"),
         ("a: 1\nb\n", "r.yaml:3:1", "lacks its `:`"),
         ("a: 1\n- b\n", "r.yaml:2:1", "the indentation"),
         ("a: - b\n", "r.yaml:1:4", "a list item"),
@@ -64,7 +69,9 @@ def problems(text: str) -> tuple[Problem, ...]:
         ('a: "\\UFFFFFFFF"\n', "r.yaml:1:7", "out of range"),
         ("? [a]\n: b\n", "r.yaml:1:3", "a key must be a text, found a list"),
         ("a: {{x}}\n", "r.yaml:1:5", "a key must be a text, found a mapping"),
-        (": b\n", "r.yaml:1:1", "the key before this `:` is missing"),
+        (": b\n", "r.yaml:1:1", "the indentation"),
+        ("{: b}\n", "r.yaml:1:2", "a value is expected"),
+        ("? \n: b\n", "r.yaml:1:2", "the key before this `:` is missing"),
     ],
 )
 def test_refuses(text: str, where: str, words: str) -> None:
@@ -91,7 +98,7 @@ def test_several_problems_come_together_in_order() -> None:
 
 
 @pytest.mark.parametrize("opening", ["[", "{a: ", "- ", "? "])
-@pytest.mark.parametrize("depth", [MAX_DEPTH + 1, 20_000])
+@pytest.mark.parametrize("depth", [MAX_DEPTH + 2, 20_000])
 def test_refuses_deep_nesting(opening: str, depth: int) -> None:
     (problem,) = problems(opening * depth)
     assert f"more than {MAX_DEPTH} levels" in problem.message

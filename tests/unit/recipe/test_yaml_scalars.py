@@ -19,7 +19,22 @@ def value_of(scalar: str) -> object:
     [
         *["no", "No", "NO", "yes", "Yes", "on", "On", "OFF", "off", "n", "y", "N", "Y"],
         *["1_000", "1:30", "190:20:30", "2024-01-31", "2001-12-14t21:59:43.10-05:00", "0b101"],
-        *["0o8", "0xg", "+0x1", "-0o7", "1e", "e5", ".", "+", "-.", "1.2.3", "tRuE", "nULL", "=", "<<"],
+        *[
+            "0o8",
+            "0xg",
+            "+0x1",
+            "-0o7",
+            "1e",
+            "e5",
+            ".",
+            "+",
+            "-.",
+            "1.2.3",
+            "tRuE",
+            "nULL",
+            "=",
+            "<<",
+        ],
         *["inf", "nan", "Infinity", "NaN", "1,5", "٣"],
     ],
 )
@@ -69,7 +84,18 @@ def test_quoted_is_text(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    [".inf", "-.INF", "+.Inf", ".nan", ".NaN", "1e999", "-1e999", "9" * 400, "9" * 5000, "0x" + "F" * 300],
+    [
+        ".inf",
+        "-.INF",
+        "+.Inf",
+        ".nan",
+        ".NaN",
+        "1e999",
+        "-1e999",
+        "9" * 400,
+        "9" * 5000,
+        "0x" + "F" * 300,
+    ],
 )
 def test_refuses_numbers_that_are_not_finite(text: str) -> None:
     with pytest.raises(RecipeError) as caught:

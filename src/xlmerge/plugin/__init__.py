@@ -1,0 +1,121 @@
+"""Everything a plugin needs. This docstring is the guide for its author.
+
+**What a plugin is.** A module that the entry-point group ``xlmerge`` of an installed package
+refers to. It says which plugin API it is written for, and its hooks return descriptors: adapter
+architectures, merge methods. The architectures and methods that come with xlmerge arrive through
+the same door.
+
+The package, in its ``pyproject.toml``::
+
+    [project]
+    name = "acme-xlmerge-step"
+    dependencies = ["xlmerge>=0.1,<0.2"]
+
+    [project.entry-points.xlmerge]
+    step = "acme_xlmerge_step.plugin"
+
+The module, ``acme_xlmerge_step/plugin.py``::
+
+    from collections.abc import Sequence
+    from typing import Annotated
+
+    from xlmerge.plugin import Between, Count, Point, hookimpl, merge_method
+    from xlmerge.spaces import Space
+
+    xlmerge_api_version = 0
+
+    @merge_method(summary="A step from the first adapter to the second.", source="our paper, eq. 3")
+    def step(
+        space: Space,
+        *,
+        adapters: Annotated[Sequence[Point], Count(2, 2)],
+        t: Annotated[float, Between(0, 1), "how far to go"] = 0.5,
+    ) -> Point:
+        first, second = adapters
+        return space.transport(first, first, second, t)
+
+    @hookimpl
+    def xlmerge_merge_methods():
+        return [step]
+
+Then ``xlmerge plugins`` lists the plugin, and recipes may say ``merge: step``.
+
+**Merge methods** are functions made into descriptors by :func:`merge_method`. The signature is the
+whole declaration, see :mod:`xlmerge.plugin.method`. Annotations are read at run time, so what they
+name has to be imported at run time, not under ``TYPE_CHECKING``.
+
+**Adapter architectures** are :class:`AdapterArchitecture` objects with one :class:`FileHalf` for
+each library whose folders they lie in, see :mod:`xlmerge.plugin.architecture`;
+:func:`claim_by_patterns` is enough for plain tensors.
+
+**Hooks** are specified, each with an example, in :mod:`xlmerge.plugin.spec`. They are called at
+every start of the program: import the standard library and :mod:`xlmerge.plugin` only, and leave
+NumPy and torch to the functions that compute.
+
+**Names.** Import names that begin with ``xlmerge_`` are xlmerge's own and refused from anybody
+else, because pip overwrites files of the same name without a word. Call your package
+``<owner>_xlmerge_<name>``. Names of descriptors are lower-case words joined by ``_``; one that two
+plugins provide belongs to neither until one of them is disabled.
+
+**When something is wrong** with a plugin it contributes nothing, one line on stderr says why,
+``xlmerge plugins`` lists it, and everything else goes on working. Two environment variables help:
+``XLMERGE_STRICT_PLUGINS=1`` makes the first failure an error with its traceback,
+``XLMERGE_DISABLE_PLUGINS=a,b`` leaves plugins out, by entry point or distribution.
+
+**Testing.** :mod:`xlmerge.testing` has test suites to inherit from: they hold your methods and
+architectures to the laws they promise. :func:`load_registry` registers a module directly, without
+an installation::
+
+    def test_it_loads():
+        registry = load_registry([("step", acme_xlmerge_step.plugin)], strict=True)
+        assert "step" in registry.methods
+"""
+
+from __future__ import annotations
+
+from xlmerge.plugin.architecture import (
+    AdapterArchitecture,
+    Bundle,
+    Claim,
+    FileHalf,
+    Parameter,
+    claim_by_patterns,
+)
+from xlmerge.plugin.headers import FolderHeader, TensorHeader
+from xlmerge.plugin.manager import discover, load_registry
+from xlmerge.plugin.method import Count, MergeMethod, Role, Weights, merge_method
+from xlmerge.plugin.parameters import AtLeast, Between, ParameterSpec
+from xlmerge.plugin.random import Random
+from xlmerge.plugin.registry import PluginFailure, PluginInfo, Registered, Registry
+from xlmerge.plugin.spec import API_VERSION, hookimpl, hookspec
+from xlmerge.spaces.protocol import Point
+
+__all__ = [
+    "API_VERSION",
+    "AdapterArchitecture",
+    "AtLeast",
+    "Between",
+    "Bundle",
+    "Claim",
+    "Count",
+    "FileHalf",
+    "FolderHeader",
+    "MergeMethod",
+    "Parameter",
+    "ParameterSpec",
+    "PluginFailure",
+    "PluginInfo",
+    "Point",
+    "Random",
+    "Registered",
+    "Registry",
+    "Role",
+    "TensorHeader",
+    "Weights",
+    "claim_by_patterns",
+    "discover",
+    "hookimpl",
+    "hookspec",
+    "load_registry",
+    "merge_method",
+]

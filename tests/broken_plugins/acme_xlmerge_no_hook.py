@@ -1,0 +1,3 @@
+"""The entry point refers to a module without hooks."""
+
+xlmerge_api_version = 0
