@@ -53,6 +53,7 @@ class PositionedFile:
 
     def read(self, offset: int, count: int, what: str) -> bytes:
         """Read ``count`` bytes at ``offset``; raises as ``read_into``."""
+        self._check_end(offset, count, what, self.size)  # before room is made for them
         buffer = bytearray(count)
         self.read_into(memoryview(buffer), offset, what)
         return bytes(buffer)
@@ -68,18 +69,23 @@ class PositionedFile:
         Raises:
             CheckpointError: The file ends too early, or the operating system cannot read it.
         """
-        end = offset + len(buffer)
+        self._check_end(offset, len(buffer), what, self.size)
         while buffer:
             try:
                 count = self._read_some(buffer, offset)
             except OSError as error:
                 msg = f"{self.path}: cannot read {what}: {error.strerror or error}"
                 raise CheckpointError(msg, hint=DAMAGED) from error
-            if not count:
-                msg = f"{self.path}: {what} needs bytes up to {end}, but the file ends at {offset}"
-                raise CheckpointError(msg, hint=DAMAGED)
+            if not count:  # cut off since it was opened
+                self._check_end(offset, len(buffer), what, offset)
             buffer = buffer[count:]
             offset += count
+
+    def _check_end(self, offset: int, count: int, what: str, size: int) -> None:
+        end = offset + count
+        if end > size:
+            msg = f"{self.path}: {what} needs bytes up to {end}, but the file ends at {size}"
+            raise CheckpointError(msg, hint=DAMAGED)
 
     def _read_some(self, buffer: memoryview, offset: int) -> int:
         if _HAS_PREADV:

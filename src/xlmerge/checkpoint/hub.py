@@ -1,0 +1,96 @@
+"""Where an adapter lies: a folder, or a repository of the Hugging Face hub."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from xlmerge.checkpoint.folder import FILES
+from xlmerge.errors import CheckpointError, HubError
+
+__all__ = ["Located", "locate"]
+
+_HUB_ID = re.compile(r"(?P<repo>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?P<sub>(?:/[\w.-]+)*)(?:@(?P<revision>[\w./-]+))?")
+_WANTED = ["adapter_config.json", "head_config.json", "README.md", "xlmerge.json", *FILES.values()]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Located:
+    """A reference that was followed.
+
+    Attributes:
+        path: The folder on this machine.
+        commit: Commit of the hub repository; None for a folder.
+    """
+
+    path: Path
+    commit: str | None = None
+
+
+def locate(reference: str, start: Path, *, commit: str | None = None) -> Located:
+    """Find an adapter.
+
+    Args:
+        reference: A folder, or ``owner/name`` with an optional sub-folder and ``@revision``. What exists as a folder
+            is a folder.
+        start: What relative folders start from.
+        commit: The commit that an earlier run got for this reference; taken instead of the newest.
+
+    Raises:
+        CheckpointError: It is a folder's path, and there is none.
+        HubError: The hub cannot be reached, or has no such repository or revision.
+    """
+    path = (start / Path(reference).expanduser()).absolute()
+    match = _HUB_ID.fullmatch(reference)
+    if path.exists() or match is None or reference.startswith(("./", "../", "/", "~")):
+        if not path.exists():
+            raise CheckpointError(f"{reference}: no such folder (looked for {path})", hint=_similar(path))
+        return Located(path=path)
+    return _download(match, reference, path, commit)
+
+
+def _similar(path: Path) -> str:
+    import difflib
+
+    if path.parent.is_dir():
+        close = difflib.get_close_matches(path.name, [entry.name for entry in path.parent.iterdir()], n=1)
+        if close:
+            return f"did you mean {close[0]}?"
+    return "give a folder, or a hub id such as AdapterHub/xlm-roberta-base-en-wiki_pfeiffer"
+
+
+def _download(match: re.Match[str], reference: str, path: Path, commit: str | None) -> Located:
+    """Fetch the adapter's files through the hub's own cache."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    repo, sub, revision = match["repo"], match["sub"].strip("/"), commit or match["revision"]
+    wanted = [f"{sub}/{name}" for name in _WANTED] if sub else _WANTED
+    try:
+        snapshot = Path(snapshot_download(repo, revision=revision, allow_patterns=wanted))
+    except GatedRepoError as error:
+        raise HubError(f"{repo}: the repository is gated", hint="accept its terms on the hub, then `hf auth login`") from error
+    except RepositoryNotFoundError as error:
+        raise HubError(
+            f"{reference}: neither a folder ({path}) nor a repository of the hub",
+            hint="check the spelling; for a private repository, `hf auth login` first",
+        ) from error
+    except RevisionNotFoundError as error:
+        raise HubError(f"{repo} has no revision {revision!r}") from error
+    except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
+        raise HubError(
+            f"{reference}: no folder ({path}), and the hub cannot be reached or has not got it in its cache: "
+            f"{str(error).splitlines()[0]}",
+            hint=f"with a network: `hf download {repo}`; then it is found in the cache, also offline",
+        ) from error
+    return Located(path=snapshot / sub, commit=snapshot.name)
+
+
