@@ -83,8 +83,8 @@ class PositionedFile:
 
     def _check_end(self, offset: int, count: int, what: str, size: int) -> None:
         end = offset + count
-        if end > size:
-            msg = f"{self.path}: {what} needs bytes up to {end}, but the file ends at {size}"
+        if offset < 0 or end > size:
+            msg = f"{self.path}: {what} needs bytes {offset} to {end}, but the file has {size}"
             raise CheckpointError(msg, hint=DAMAGED)
 
     def _read_some(self, buffer: memoryview, offset: int) -> int:

@@ -106,6 +106,11 @@ class LowRankSpace:
         self.scale = scale
         self._observe = observe
 
+    @property
+    def needs_compression(self) -> bool:
+        """Whether ``undense`` would be refused, which a plan can tell before any number is read."""
+        return self.compression is None
+
     def delta(self, x: LowRank) -> LowRank:
         """The point itself."""
         return x

@@ -288,7 +288,7 @@ def test_a_file_cut_while_open(tmp_path: Path) -> None:
     path.write_bytes(VALID)
     with SafetensorsFile(path) as file:
         path.write_bytes(VALID[:-20])
-        with pytest.raises(CheckpointError, match=r"tensor 'down\.weight' needs bytes up to"):
+        with pytest.raises(CheckpointError, match=r"tensor 'down\.weight' needs bytes"):
             file.read("down.weight")
 
 

@@ -129,9 +129,12 @@ def test_reading_without_positioned_reads(tmp_path: Path, monkeypatch: pytest.Mo
     assert file.read(40, 3, "part") == bytes((40, 41, 42))
     assert file.read(7, 1, "part") == bytes((7,))
     with pytest.raises(
-        CheckpointError, match="part needs bytes up to 103, but the file ends at 100"
+        CheckpointError, match="part needs bytes 90 to 103, but the file has 100"
     ):
         file.read(90, 13, "part")
+    for offset in (-1, -(2**70), 2**70):
+        with pytest.raises(CheckpointError, match="part needs bytes"):
+            file.read(offset, 1, "part")
     file.close()
 
 
