@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from xlmerge.plugin.registry import Registry
     from xlmerge.recipe import LoadedRecipe
 
-__all__ = ["check", "load", "merge", "run"]
+__all__ = ["check", "load", "merge", "merge_job", "recipe_job", "run"]
 
 PathLike: TypeAlias = "str | os.PathLike[str]"
 
@@ -66,6 +66,44 @@ def merge(  # noqa: PLR0913 - one argument for everything a step of a recipe may
         RecipeError: With everything that is wrong.
         XLMergeError: While merging or writing. Nothing half-written is left behind.
     """
+    job = merge_job(
+        method,
+        adapters,
+        output=output,
+        roles=roles,
+        weights=weights,
+        parameters=parameters,
+        heads=heads,
+        dtype=dtype,
+        format=format,
+        base_model=base_model,
+        base_model_aliases=base_model_aliases,
+        force=force,
+    )
+    _, result = run_job(job, registry or _installed(), listener)
+    return result.steps[0]
+
+
+def merge_job(  # noqa: PLR0913 - as `merge`
+    method: str,
+    adapters: Mapping[str, Any] | Sequence[PathLike] | None = None,
+    *,
+    output: PathLike,
+    roles: Mapping[str, PathLike] | None = None,
+    weights: Sequence[Any] | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    heads: str | None = None,
+    dtype: str | None = None,
+    format: str | None = None,  # noqa: A002 - as the recipe calls it
+    base_model: str | None = None,
+    base_model_aliases: Sequence[str] = (),
+    force: bool = False,
+) -> Job:
+    """One merge as a job; see :func:`merge` for the arguments.
+
+    Raises:
+        ParameterError: Weights and adapters do not pair up, or a word is none of those allowed.
+    """
     output = Path(output)
     paths = [os.fspath(path) for path in adapters or ()]
     if isinstance(adapters, Mapping):
@@ -73,15 +111,21 @@ def merge(  # noqa: PLR0913 - one argument for everything a step of a recipe may
             raise ParameterError("weights are given twice, in the mapping and as `weights`")
         weights = list(adapters.values())
     if weights is not None and len(weights) != len(paths):
-        raise ParameterError(f"{len(paths)} adapters and {len(weights)} weights; each adapter needs one")
+        raise ParameterError(
+            f"{len(paths)} adapters and {len(weights)} weights; each adapter needs one"
+        )
     names = _names([*paths, *(os.fspath(path) for path in (roles or {}).values())])
-    references = dict(zip(names, [*paths, *(os.fspath(path) for path in (roles or {}).values())], strict=True))
+    references = dict(
+        zip(names, [*paths, *(os.fspath(path) for path in (roles or {}).values())], strict=True)
+    )
     listed = names[: len(paths)]
     name = step_name(output.name)
     request = StepRequest(
         name=name,
         method=method,
-        adapters=dict(zip(listed, weights, strict=True)) if weights is not None else tuple(listed) or None,
+        adapters=dict(zip(listed, weights, strict=True))
+        if weights is not None
+        else tuple(listed) or None,
         roles=dict(zip(roles or {}, names[len(paths) :], strict=True)),
         values=dict(parameters or {}),
         heads=heads,
@@ -89,8 +133,9 @@ def merge(  # noqa: PLR0913 - one argument for everything a step of a recipe may
         container=format,
     )
     _check_words(request)
-    job = Job(
-        title=f"xlmerge merge {method}",
+    return Job(
+        # The inputs are part of the name: another merge does not replace this one's output.
+        title=" ".join(["xlmerge merge", method, *references.values()]),
         start=Path.cwd(),
         references=references,
         steps=(request,),
@@ -99,8 +144,6 @@ def merge(  # noqa: PLR0913 - one argument for everything a step of a recipe may
         where=_no_place,
         force=force,
     )
-    _, result = run_job(job, registry or _installed(), listener)
-    return result.steps[0]
 
 
 def _check_words(request: StepRequest) -> None:
@@ -118,7 +161,11 @@ def _check_words(request: StepRequest) -> None:
 
 def _no_place(path: tuple[str | int, ...]) -> str:
     """Command lines and calls have no lines and columns; the words themselves say where."""
-    tail = [str(part) for part in path if part != "steps"][1:] if path[:1] == ("steps",) else [str(p) for p in path]
+    tail = (
+        [str(part) for part in path if part != "steps"][1:]
+        if path[:1] == ("steps",)
+        else [str(p) for p in path]
+    )
     return ".".join(tail) or "merge"
 
 
@@ -215,7 +262,9 @@ def recipe_job(
     return Job(
         title=Path(recipe).name,
         start=loaded.folder,
-        references={name: ref for name, ref in loaded.recipe.adapters.items() if name not in unused},
+        references={
+            name: ref for name, ref in loaded.recipe.adapters.items() if name not in unused
+        },
         steps=tuple(
             StepRequest(
                 name=name,
@@ -229,7 +278,9 @@ def recipe_job(
             )
             for name in order
         ),
-        base=BaseModel(name=loaded.recipe.base_model, aliases=tuple(loaded.recipe.base_model_aliases)),
+        base=BaseModel(
+            name=loaded.recipe.base_model, aliases=tuple(loaded.recipe.base_model_aliases)
+        ),
         folders={name: out / name for name in order},
         where=loaded.where,
         manifest=out / "xlmerge-run.json",
@@ -249,7 +300,8 @@ def _default_output(recipe: Path) -> Path:
     out = recipe.parent / recipe.stem
     if out.is_symlink() and parent not in out.resolve().parents:
         raise OutputError(
-            f"{out} is a link to {out.resolve()}, outside the recipe's folder", hint="say where to write with -o"
+            f"{out} is a link to {out.resolve()}, outside the recipe's folder",
+            hint="say where to write with -o",
         )
     return out
 

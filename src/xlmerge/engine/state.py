@@ -29,6 +29,11 @@ class AdapterState(Mapping[str, Any]):
         self.parameters: dict[str, Parameter] = layout.parameters()
 
     @property
+    def layout(self) -> AdapterLayout:
+        """The folder and what its tensors mean."""
+        return self._layout
+
+    @property
     def header(self) -> FolderHeader:
         """What the folder says of itself."""
         return self._layout.folder.header

@@ -1,0 +1,35 @@
+"""``xlmerge check``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("check", short_help="Check a recipe without merging.")
+@click.argument("recipe", type=click.Path(path_type=Path))
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change the recipe: steps.bridge.with.t=0.5.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing if all is well.")
+def command(recipe: Path, overrides: tuple[str, ...], quiet: bool) -> None:
+    """Check RECIPE: its YAML, names, methods, parameters, and whether its adapters fit each other.
+
+    Reads the adapters' headers only. All problems are reported at once, with their lines; exits
+    with 2 if there are any.
+    """
+    from xlmerge.api import check
+    from xlmerge.cli.listening import EchoListener
+    from xlmerge.cli.planning import print_plan
+
+    work = check(recipe, overrides=overrides, listener=EchoListener())
+    if not quiet:
+        print_plan(work)
+        click.echo(
+            f"{recipe}: {len(work.plans)} step{'s' if len(work.plans) != 1 else ''}, no problems"
+        )

@@ -1,0 +1,67 @@
+"""``xlmerge run``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("run", short_help="Carry out a recipe.")
+@click.argument("recipe", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Folder for the results [default: RECIPE without .yaml].",
+)
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change the recipe: steps.bridge.with.t=0.5.",
+)
+@click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
+@click.option("--force", is_flag=True, help="Replace outputs that something else made or changed.")
+@click.option("--update", is_flag=True, help="Take the newest commits of hub repositories.")
+@click.option("-q", "--quiet", is_flag=True, help="Print warnings and errors only.")
+def command(
+    recipe: Path,
+    output: Path | None,
+    overrides: tuple[str, ...],
+    dry_run: bool,
+    force: bool,
+    update: bool,
+    quiet: bool,
+) -> None:
+    """Carry out RECIPE; the result of each step is a plain adapter folder, OUTPUT/STEP.
+
+    Everything is checked first. What is up to date is not done again; a killed run goes on
+    where it was.
+
+    \b
+    A recipe:
+      version: 1
+      adapters:
+        english: AdapterHub/xlm-roberta-base-en-wiki_pfeiffer
+        indonesian: ./adapters/indonesian
+      steps:
+        bridge:
+          merge: language_arithmetic
+          adapters: {english: 0.4, indonesian: 0.6}
+    """
+    from xlmerge.api import recipe_job
+    from xlmerge.cli.listening import EchoListener
+    from xlmerge.cli.planning import print_plan
+    from xlmerge.plugin import discover
+    from xlmerge.runner import run_job
+
+    listener = EchoListener(quiet=quiet)
+    job = recipe_job(recipe, output=output, overrides=overrides, force=force, update=update)
+    try:
+        work, _ = run_job(job, discover(), listener, dry_run=dry_run)
+    finally:
+        listener.close()
+    if dry_run:
+        print_plan(work)
