@@ -1,12 +1,13 @@
 """Random models of a few thousand parameters, and adapters on them, made by the plain libraries.
 
-A model is built from its configuration after seeding, so that every call gives the same weights:
-what an adapter does can be compared between a model it was made in and one it is loaded into.
+A model gets the same weights whenever it is built, with a head or without: what an adapter does can
+be compared between a model it was made in and one it is loaded into.
 """
 
 from __future__ import annotations
 
 import warnings
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import adapters
@@ -73,13 +74,18 @@ def config_of(architecture: str) -> Any:
 
 
 def seeded(make: Callable[[], Any]) -> Any:
-    """A model with the same weights at every call, larger than the usual so that all of it matters."""
-    with torch.random.fork_rng():
-        torch.manual_seed(7)
-        model = make()
+    """A model in which a weight depends on nothing but its name in the base model.
+
+    Larger than the usual, so that everything in it matters.
+    """
+    model = make()
+    prefix = f"{model.base_model_prefix}."
+    with torch.no_grad():
         for name, parameter in model.named_parameters():
-            if parameter.ndim > 1 and "embed" not in name:
-                torch.nn.init.normal_(parameter, std=0.3)
+            if parameter.ndim > 1:
+                seed = zlib.crc32(name.removeprefix(prefix).encode())
+                generator = torch.Generator().manual_seed(seed)
+                parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.3)
     return model.eval()
 
 

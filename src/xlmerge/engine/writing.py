@@ -64,7 +64,7 @@ def write_merge(
     heads = _HeadWork(plan, layouts)
     written: Written = {}
     path = folder / FILES[library, "adapter", container]
-    names = _names(plan, template, jobs, container) + (heads.keys(plan) if library == "peft" else [])
+    names = _names(plan, template, jobs) + (heads.keys(plan) if library == "peft" else [])
     total = len(jobs)
 
     def compute(job: Job) -> Mapping[str, Any]:
@@ -88,12 +88,12 @@ def write_merge(
     return report
 
 
-def _names(plan: MergeStepPlan, template: AdapterLayout, jobs: Iterable[Job], container: Container) -> list[str]:
+def _names(plan: MergeStepPlan, template: AdapterLayout, jobs: Iterable[Job]) -> list[str]:
     keys = template.folder.keys
     return [
         keys.spell(key, plan.name)
         for _, bundle in jobs
-        for key in (*bundle.output_keys.values(), *(bundle.write_copies if container == "bin" else ()))
+        for key in (*bundle.output_keys.values(), *bundle.write_copies)
     ]
 
 
@@ -108,9 +108,11 @@ def _write(
     keys = template.folder.keys
     for role, key in bundle.output_keys.items():
         writer.write(keys.spell(key, plan.name), tensors[role])
-    if container == "bin":  # safetensors holds nothing twice, and the library finds the first copy
-        for copy, role in bundle.write_copies.items():
+    for copy, role in bundle.write_copies.items():
+        if container == "bin":
             writer.alias(keys.spell(copy, plan.name), keys.spell(bundle.output_keys[role], plan.name))
+        else:  # safetensors has no second names, and without the copies the library reports missing keys
+            writer.write(keys.spell(copy, plan.name), tensors[role])
 
 
 def _stored(  # noqa: PLR0913 - one tensor's way to the file
@@ -205,7 +207,7 @@ def _make_uniform(  # noqa: PLR0913 - a second pass over what the first one wrot
     first = path.with_name(path.name + ".first")
     path.rename(first)
     keys = template.folder.keys
-    names = _names(plan, template, jobs, container) + (heads.keys(plan) if heads else [])
+    names = _names(plan, template, jobs) + (heads.keys(plan) if heads else [])
     with open_tensor_file(first) as source, create_tensor_file(path, container, names) as writer:
         for covered, bundle in jobs:
             tensors: Mapping[str, Any] = {
