@@ -16,14 +16,15 @@ xlmerge_api_version = 0
 
 @hookimpl
 def xlmerge_adapter_architectures() -> Iterable[AdapterArchitecture]:
-    """Bottleneck, LoRA, (IA)³, prefix, head."""
+    """Bottleneck, LoRA, (IA)³, prefix, head, and the kinds that are refused."""
     from xlmerge_standard.architectures.bottleneck import bottleneck
     from xlmerge_standard.architectures.head import head
     from xlmerge_standard.architectures.ia3 import ia3
     from xlmerge_standard.architectures.lora import lora
     from xlmerge_standard.architectures.prefix import prefix
+    from xlmerge_standard.architectures.unsupported import unsupported
 
-    return [bottleneck, lora, ia3, prefix, head]
+    return [bottleneck, lora, ia3, prefix, head, unsupported]
 
 
 @hookimpl

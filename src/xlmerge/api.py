@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from xlmerge.checkpoint.compatibility import BaseModel
-from xlmerge.errors import OutputError, ParameterError, Problem, RecipeError
+from xlmerge.errors import ParameterError
 from xlmerge.plan import StepRequest
 from xlmerge.runner import Job, Listener, RunResult, StepResult, Work, run_job, step_name
+from xlmerge.runner.manifest import MANIFEST
 
 if TYPE_CHECKING:
+    from xlmerge.checkpoint.tensor_file import Container
     from xlmerge.engine.state import AdapterState
     from xlmerge.plugin.registry import Registry
-    from xlmerge.recipe import LoadedRecipe
 
 __all__ = ["check", "load", "merge", "merge_job", "recipe_job", "run"]
 
@@ -41,7 +42,8 @@ def merge(  # noqa: PLR0913 - one argument for everything a step of a recipe may
 ) -> StepResult:
     """Merge adapters, and write the result as a plain adapter folder.
 
-    >>> xlmerge.merge("linear", {"adapters/english": 0.4, "adapters/indonesian": 0.6}, output="bridge")  # doctest: +SKIP
+    >>> english, indonesian = "adapters/english", "adapters/indonesian"
+    >>> xlmerge.merge("linear", {english: 0.4, indonesian: 0.6}, output="bridge")  # doctest: +SKIP
 
     Args:
         method: Name of a merge method.
@@ -104,6 +106,11 @@ def merge_job(  # noqa: PLR0913 - as `merge`
     Raises:
         ParameterError: Weights and adapters do not pair up, or a word is none of those allowed.
     """
+    if isinstance(adapters, str | bytes | os.PathLike):
+        raise ParameterError(
+            f"`adapters` is a list or a mapping; found one path, {adapters!r}",
+            hint=f"write [{str(adapters)!r}]",
+        )
     output = Path(output)
     paths = [os.fspath(path) for path in adapters or ()]
     if isinstance(adapters, Mapping):
@@ -119,23 +126,23 @@ def merge_job(  # noqa: PLR0913 - as `merge`
         zip(names, [*paths, *(os.fspath(path) for path in (roles or {}).values())], strict=True)
     )
     listed = names[: len(paths)]
-    name = step_name(output.name)
+    name = step_name(output.name or output.resolve().name)
     request = StepRequest(
         name=name,
         method=method,
-        adapters=dict(zip(listed, weights, strict=True))
+        adapters=dict(zip(listed, map(_plain, weights), strict=True))
         if weights is not None
         else tuple(listed) or None,
         roles=dict(zip(roles or {}, names[len(paths) :], strict=True)),
-        values=dict(parameters or {}),
+        values={name: _plain(value) for name, value in (parameters or {}).items()},
         heads=heads,
         dtype=dtype,
-        container=format,
+        container=cast("Container | None", format),
     )
     _check_words(request)
     return Job(
         # The inputs are part of the name: another merge does not replace this one's output.
-        title=" ".join(["xlmerge merge", method, *references.values()]),
+        title=" ".join(["xlmerge merge", method, *sorted(references.values())]),
         start=Path.cwd(),
         references=references,
         steps=(request,),
@@ -146,6 +153,13 @@ def merge_job(  # noqa: PLR0913 - as `merge`
     )
 
 
+def _plain(value: Any) -> Any:
+    """A value, or values by pattern, with NumPy's and torch's scalars as Python's own."""
+    if isinstance(value, Mapping):
+        return {pattern: _plain(single) for pattern, single in value.items()}
+    return value.item() if getattr(value, "shape", None) == () else value
+
+
 def _check_words(request: StepRequest) -> None:
     """What a recipe's schema checks, for calls that have none."""
     for what, value, allowed in (
@@ -154,8 +168,10 @@ def _check_words(request: StepRequest) -> None:
     ):
         if value is not None and value not in allowed:
             raise ParameterError(f"`{what}` is one of {', '.join(allowed)}; found {value!r}")
-    heads = request.heads
-    if heads is not None and heads not in {"drop", "mean"} and not heads.startswith("from "):
+    heads: Any = request.heads
+    if heads is not None and not (
+        isinstance(heads, str) and (heads in {"drop", "mean"} or heads.startswith("from "))
+    ):
         raise ParameterError(f"`heads` is drop, mean, or `from NAME`; found {heads!r}")
 
 
@@ -181,7 +197,7 @@ def _names(paths: list[str]) -> list[str]:
     return names
 
 
-def run(  # noqa: PLR0913 - the options of `xlmerge run`
+def run(
     recipe: PathLike,
     *,
     output: PathLike | None = None,
@@ -218,7 +234,9 @@ def check(
     listener: Listener | None = None,
     registry: Registry | None = None,
 ) -> Work:
-    """Check a recipe against the adapters' headers and the methods, without merging; see :func:`run`.
+    """Check a recipe against the adapters' headers and the methods, without merging.
+
+    What is at the output now is no matter here. See :func:`run` for the arguments.
 
     Raises:
         RecipeError: With everything that is wrong.
@@ -239,8 +257,12 @@ def load(path: PathLike) -> AdapterState:
     from xlmerge.checkpoint.hub import locate
     from xlmerge.engine.state import AdapterState
 
-    located = locate(os.fspath(path), Path.cwd())
-    return AdapterState(cover(open_adapter_folder(located.path), _installed()))
+    folder = open_adapter_folder(locate(os.fspath(path), Path.cwd()).path)
+    try:
+        return AdapterState(cover(folder, _installed()))
+    except BaseException:
+        folder.close()
+        raise
 
 
 def recipe_job(
@@ -251,16 +273,21 @@ def recipe_job(
     force: bool = False,
     update: bool = False,
 ) -> Job:
-    """A recipe file as a job."""
+    """A recipe file as a job; see :func:`run` for the arguments.
+
+    Raises:
+        RecipeError: With everything that is wrong with the recipe itself.
+    """
     from xlmerge.recipe import load_recipe
 
-    loaded = load_recipe(Path(recipe), overrides)
-    out = Path(output) if output is not None else _default_output(Path(recipe))
+    recipe = Path(recipe)
+    loaded = load_recipe(recipe, overrides)
+    out = Path(output) if output is not None else _default_output(recipe)
     steps = loaded.recipe.steps
     order = loaded.recipe.order()
     unused = loaded.recipe.unused_adapters()
     return Job(
-        title=Path(recipe).name,
+        title=recipe.name,
         start=loaded.folder,
         references={
             name: ref for name, ref in loaded.recipe.adapters.items() if name not in unused
@@ -283,7 +310,10 @@ def recipe_job(
         ),
         folders={name: out / name for name in order},
         where=loaded.where,
-        manifest=out / "xlmerge-run.json",
+        recipe=recipe,
+        # A recipe writes elsewhere only if its user says so, not through a link either.
+        within=loaded.folder if output is None else None,
+        manifest=out / MANIFEST,
         force=force,
         update=update,
         warnings=tuple(f"the adapter {name} is not used" for name in unused),
@@ -291,19 +321,9 @@ def recipe_job(
 
 
 def _default_output(recipe: Path) -> Path:
-    """A folder named after the recipe, beside it.
-
-    Raises:
-        OutputError: A link there leads elsewhere: a recipe writes outside its own folder only by ``-o``.
-    """
-    parent = recipe.resolve().parent
-    out = recipe.parent / recipe.stem
-    if out.is_symlink() and parent not in out.resolve().parents:
-        raise OutputError(
-            f"{out} is a link to {out.resolve()}, outside the recipe's folder",
-            hint="say where to write with -o",
-        )
-    return out
+    """A folder named after the recipe, beside it."""
+    named = recipe.stem if recipe.suffix else f"{recipe.name}-output"
+    return recipe.parent / named
 
 
 def _installed() -> Registry:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from measure import HERE
 from ours import merge_command
@@ -29,7 +29,7 @@ class Contender:
         command: The whole process.
         below: Where in the output folder the adapter lies.
         seldom: Takes minutes: one run without a warm-up, and none in a hurry.
-        other: It computes something else by design; its error says how much else.
+        needs: Libraries.
     """
 
     name: str
@@ -121,6 +121,13 @@ def _listed(weights: Sequence[float]) -> str:
     return ",".join(f"{weight:g}" for weight in weights)
 
 
+def _ours(method: str, *adapters: Any, **options: Any) -> Contender:
+    """xlmerge, with the arguments of `merge_command`."""
+    return Contender(
+        "xlmerge", "ours", lambda out: merge_command(method, out, *adapters, **options)
+    )
+
+
 def _average(base: Path, weights: Sequence[float], folders: Sequence[Path]) -> Contender:
     return Contender(
         "adapters average_adapter",
@@ -130,11 +137,15 @@ def _average(base: Path, weights: Sequence[float], folders: Sequence[Path]) -> C
     )
 
 
-def _peft(kind: str, base: Path, weights: Sequence[float], folders: Sequence[Path], density: object = "-") -> Contender:
+def _peft(
+    kind: str, base: Path, weights: Sequence[float], folders: Sequence[Path], density: object = "-"
+) -> Contender:
     return Contender(
         f"PEFT {kind}",
         "peer",
-        lambda out: _script("peers/peft_weighted.py", base, out, kind, density, _listed(weights), *folders),
+        lambda out: _script(
+            "peers/peft_weighted.py", base, out, kind, density, _listed(weights), *folders
+        ),
         below="merged",
         seldom=kind == "svd",
         needs=("peft", "torch"),
@@ -143,7 +154,9 @@ def _peft(kind: str, base: Path, weights: Sequence[float], folders: Sequence[Pat
 
 def _linear_floor(weights: Sequence[float], folders: Sequence[Path]) -> Contender:
     return Contender(
-        "numpy script", "floor", lambda out: _script("floors/numpy_linear.py", out, _listed(weights), *folders)
+        "numpy script",
+        "floor",
+        lambda out: _script("floors/numpy_linear.py", out, _listed(weights), *folders),
     )
 
 
@@ -157,7 +170,9 @@ def _torch_floor(weights: Sequence[float], folders: Sequence[Path]) -> Contender
 
 
 def _ties_floor(folders: Sequence[Path]) -> Contender:
-    return Contender("numpy script", "floor", lambda out: _script("floors/numpy_ties.py", out, DENSITY, *folders))
+    return Contender(
+        "numpy script", "floor", lambda out: _script("floors/numpy_ties.py", out, DENSITY, *folders)
+    )
 
 
 def _language_cases(inputs: Path, count: int) -> list[Case]:
@@ -172,7 +187,7 @@ def _language_cases(inputs: Path, count: int) -> list[Case]:
             count=count,
             truth=total,
             contenders=[
-                Contender("xlmerge", "ours", lambda out: merge_command("linear", out, plain, weights)),
+                _ours("linear", plain, weights),
                 _linear_floor(weights, plain),
                 _torch_floor(weights, plain),
                 _average(base, weights, plain),
@@ -184,7 +199,7 @@ def _language_cases(inputs: Path, count: int) -> list[Case]:
             count=count,
             truth=total,
             contenders=[
-                Contender("xlmerge", "ours", lambda out: merge_command("language_arithmetic", out, plain, weights)),
+                _ours("language_arithmetic", plain, weights),
                 _linear_floor(weights, plain),
                 _average(base, weights, plain),
             ],
@@ -195,9 +210,7 @@ def _language_cases(inputs: Path, count: int) -> list[Case]:
             count=count,
             truth=Truth(kind="ties", inputs=plain, density=DENSITY),
             contenders=[
-                Contender(
-                    "xlmerge", "ours", lambda out: merge_command("ties", out, plain, values={"density": DENSITY})
-                ),
+                _ours("ties", plain, values={"density": DENSITY}),
                 _ties_floor(plain),
             ],
         ),
@@ -211,7 +224,7 @@ def _language_cases(inputs: Path, count: int) -> list[Case]:
                 count=count,
                 truth=total,
                 contenders=[
-                    Contender("xlmerge", "ours", lambda out: merge_command("linear", out, packed, weights)),
+                    _ours("linear", packed, weights),
                     _linear_floor(weights, plain),  # on safetensors: NumPy alone cannot read .bin
                     _torch_floor(weights, packed),
                     _average(base, weights, packed),
@@ -232,7 +245,7 @@ def _lora_cases(inputs: Path, size: Size, count: int) -> list[Case]:
             count=count,
             truth=Truth(kind="sum", inputs=folders, weights=weights),
             contenders=[
-                Contender("xlmerge", "ours", lambda out: merge_command("linear", out, folders, weights)),
+                _ours("linear", folders, weights),
                 _linear_floor(weights, folders),
                 _torch_floor(weights, folders),
                 _peft("cat", base, weights, folders),
@@ -246,15 +259,13 @@ def _lora_cases(inputs: Path, size: Size, count: int) -> list[Case]:
             truth=Truth(kind="sum", inputs=folders, weights=weights, rank=size.rank),
             within=2.0,
             contenders=[
-                Contender(
-                    "xlmerge",
-                    "ours",
-                    lambda out: merge_command("linear", out, folders, weights, values={"rank": size.rank}),
-                ),
+                _ours("linear", folders, weights, values={"rank": size.rank}),
                 Contender(
                     "numpy script",
                     "floor",
-                    lambda out: _script("floors/numpy_recompress.py", out, _listed(weights), size.rank, *folders),
+                    lambda out: _script(
+                        "floors/numpy_recompress.py", out, _listed(weights), size.rank, *folders
+                    ),
                 ),
                 *([_peft("svd", base, weights, folders)] if count == 2 else []),
             ],
@@ -265,13 +276,7 @@ def _lora_cases(inputs: Path, size: Size, count: int) -> list[Case]:
             count=count,
             truth=Truth(kind="ties", inputs=folders, density=DENSITY),
             contenders=[
-                Contender(
-                    "xlmerge",
-                    "ours",
-                    lambda out: merge_command(
-                        "ties", out, folders, values={"density": DENSITY, "elements": "factors"}
-                    ),
-                ),
+                _ours("ties", folders, values={"density": DENSITY, "elements": "factors"}),
                 _ties_floor(folders),
                 _peft("ties", base, ones, folders, DENSITY),
             ],
@@ -290,11 +295,7 @@ def _adamergex(inputs: Path) -> Case:
         count=3,
         truth=Truth(kind="sum", inputs=folders, weights=weights),
         contenders=[
-            Contender(
-                "xlmerge",
-                "ours",
-                lambda out: merge_command("adamergex", out, roles=roles, values={"t": ADAMERGEX_T}),
-            ),
+            _ours("adamergex", roles=roles, values={"t": ADAMERGEX_T}),
             _linear_floor(weights, folders),
             _peft("linear", inputs / "base", weights, folders),
         ],

@@ -35,14 +35,22 @@ class Adapter:
     @property
     def modules(self) -> list[str]:
         """Modules with LoRA."""
-        return [key.removesuffix(".lora_A.weight") for key in self.keys if key.endswith(".lora_A.weight")]
+        return [
+            key.removesuffix(".lora_A.weight")
+            for key in self.keys
+            if key.endswith(".lora_A.weight")
+        ]
 
     def factors(self, module: str) -> tuple[np.ndarray, np.ndarray]:
         """B, with the scale in it, and A, in float64."""
         rank, alpha = self.config["r"], self.config["lora_alpha"]
         path = module.removeprefix("base_model.model.")
         for table, default in (("rank_pattern", rank), ("alpha_pattern", alpha)):
-            found = (v for p, v in (self.config.get(table) or {}).items() if re.match(rf"(.*\.)?({p})$", path))
+            found = (
+                v
+                for p, v in (self.config.get(table) or {}).items()
+                if re.match(rf"(.*\.)?({p})$", path)
+            )
             default = next(found, default)
             rank, alpha = (default, alpha) if table == "rank_pattern" else (rank, default)
         scale = alpha / (math.sqrt(rank) if self.config.get("use_rslora") else rank)
@@ -79,7 +87,9 @@ def _plain(inputs: list[Adapter], weights: list[float]) -> Iterator[tuple[str, n
         yield key, sum(w * x[key].astype(np.float64) for w, x in zip(weights, inputs, strict=True))
 
 
-def _low_rank(inputs: list[Adapter], weights: list[float], rank: int | None) -> Iterator[tuple[str, np.ndarray]]:
+def _low_rank(
+    inputs: list[Adapter], weights: list[float], rank: int | None
+) -> Iterator[tuple[str, np.ndarray]]:
     for module in inputs[0].modules:
         pairs = [adapter.factors(module) for adapter in inputs]
         b = np.concatenate([w * left for w, (left, _) in zip(weights, pairs, strict=True)], axis=1)
@@ -98,10 +108,15 @@ def _ties(inputs: list[Adapter], density: float) -> Iterator[tuple[str, np.ndarr
     thresholds = []
     for adapter in inputs:
         sizes = np.sort(np.abs(np.concatenate([adapter[key].reshape(-1) for key in keys])))
-        thresholds.append(sizes[-max(1, math.ceil(density * sizes.size))])
+        thresholds.append(sizes[-max(1, round(density * sizes.size))])
 
     def merged(key: str) -> np.ndarray:
-        kept = np.stack([np.where(np.abs(x[key]) >= k, x[key], 0) for x, k in zip(inputs, thresholds, strict=True)])
+        kept = np.stack(
+            [
+                np.where(np.abs(x[key]) >= k, x[key], 0)
+                for x, k in zip(inputs, thresholds, strict=True)
+            ]
+        )
         kept = kept.astype(np.float64)
         agrees = (np.sign(kept) == np.sign(kept.sum(axis=0))) & (kept != 0)
         return np.where(agrees, kept, 0).sum(axis=0) / np.maximum(agrees.sum(axis=0), 1)
@@ -119,7 +134,9 @@ def errors(parts: Parts, output: Adapter) -> dict[str, float]:
     most = squares = norm = 0.0
     expected: set[str] = set()
     for name, array in parts():
-        got = np.matmul(*output.factors(name)) if output.modules else output[name].astype(np.float64)
+        got = (
+            np.matmul(*output.factors(name)) if output.modules else output[name].astype(np.float64)
+        )
         expected.add(name)
         most = max(most, float(np.abs(got - array).max()))
         squares += float(np.sum((got - array) ** 2))

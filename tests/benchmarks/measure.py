@@ -53,7 +53,9 @@ def launch(command: Sequence[str], folder: Path) -> Run:
     """
     log = folder / "log.txt"
     timer = [sys.executable, "-I", "-S", str(HERE / "timed.py"), str(log), *command]
-    done = subprocess.run(timer, cwd=folder, env=environment(), capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        timer, cwd=folder, env=environment(), capture_output=True, text=True, check=True
+    )
     found = json.loads(done.stdout)
     if found.pop("code"):
         raise RuntimeError(f"{' '.join(command)}\n{log.read_text(errors='replace')[-3000:]}")

@@ -19,4 +19,6 @@ _, status, usage = os.wait4(child, 0)
 wall = time.perf_counter() - started
 peak = usage.ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
 code = os.waitstatus_to_exitcode(status)
-print(f'{{"wall": {wall}, "cpu": {usage.ru_utime + usage.ru_stime}, "peak": {peak}, "code": {code}}}')
+print(
+    f'{{"wall": {wall}, "cpu": {usage.ru_utime + usage.ru_stime}, "peak": {peak}, "code": {code}}}'
+)

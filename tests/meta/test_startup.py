@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 MODEL_SIDE = frozenset({"torch", "transformers", "adapters", "peft", "datasets"})
 ARRAYS = frozenset({"numpy"})
+# Slow to import, and of no use to whoever only asks what there is.
+LATE = ARRAYS | {"huggingface_hub", "pydantic", "rich"}
 
 # Runs a statement, then tells on the last line which of the modules it asks for were imported.
 # A command line ends in SystemExit; its code is passed on.
@@ -47,13 +49,17 @@ class Command:
 
 # A command that comes later is one line here.
 COMMANDS = [
-    Command(("--help",), MODEL_SIDE | ARRAYS),
-    Command(("--version",), MODEL_SIDE | ARRAYS),
-    Command(("plugins",), MODEL_SIDE | ARRAYS),
-    Command(("methods",), MODEL_SIDE | ARRAYS),
+    Command(("--help",), MODEL_SIDE | LATE),
+    Command(("--version",), MODEL_SIDE | LATE),
+    Command(("plugins",), MODEL_SIDE | LATE),
+    Command(("methods",), MODEL_SIDE | LATE),
+    Command(("methods", "show", "ties"), MODEL_SIDE | LATE),
     Command(("schema",)),
     Command(("check", "recipe.yaml")),
     Command(("inspect", "first")),
+    Command(("inspect", "first", "second")),
+    Command(("diff", "first", "second")),
+    Command(("merge", "linear", "first", "second", "--weights", "0.5,0.5", "-o", "out")),
     Command(("run", "recipe.yaml", "-o", "out")),
 ]
 

@@ -1,1 +1,1 @@
-"""Adapter architectures that both libraries know, one a file."""
+"""Adapter architectures that the two libraries know, one a file or a package."""

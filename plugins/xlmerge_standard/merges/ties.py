@@ -34,8 +34,8 @@ def ties(
     the authors' code gives such entries the sign that won most of the others. Entries as large as
     the threshold are all kept.
 
-    There are no weights: the paper has none, and libraries that added some disagree on what they
-    mean (mergekit weighs before the vote, PEFT after it, and both halve two equal adapters at
+    There are no weights: the paper has none, and the libraries that added some disagree on what
+    they mean (mergekit weighs before the vote, PEFT after it, which halves two equal adapters at
     weights .5 and .5). To weigh an adapter before the vote, scale it with ``linear`` in a step
     before this one.
 
@@ -58,13 +58,14 @@ def ties(
         xp = array_namespace(*entries)
         # In float64 three float32 entries that cancel, cancel in whatever order they are added.
         trimmed = [
-            xp.astype(xp.where(xp.abs(each) >= threshold, each, xp.zeros_like(each)), xp.float64)
+            xp.where(xp.abs(each) >= threshold, each, xp.zeros_like(each))
             for each, threshold in zip(entries, thresholds, strict=True)
         ]
-        elected = xp.sign(sum(trimmed))
-        wins = [xp.astype(each * elected > 0, xp.float64) for each in trimmed]
-        total = sum(each * win for each, win in zip(trimmed, wins, strict=True))
-        votes = sum(wins)
+        elected = xp.sign(sum(xp.astype(each, xp.float64) for each in trimmed))
+        total = votes = xp.zeros_like(elected)
+        for each in trimmed:  # one at a time: there may be many, and large ones
+            wins = xp.astype(each * elected > 0, xp.float64)
+            total, votes = total + each * wins, votes + wins
         mean = total / xp.where(votes > 0, votes, xp.ones_like(votes))
         return xp.astype(coefficient * mean, entries[0].dtype)
 

@@ -1,11 +1,11 @@
-"""Architectures cover a folder: every tensor is claimed by exactly one, every setting understood by at least one."""
+"""Architectures cover a folder: every tensor claimed by exactly one, every setting understood."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from xlmerge.errors import UnsupportedAdapterError
+from xlmerge.errors import UnsupportedAdapterError, XLMergeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from xlmerge.checkpoint.folder import AdapterFolder
     from xlmerge.plugin.architecture import AdapterArchitecture, Bundle, Claim, FileHalf, Parameter
     from xlmerge.plugin.headers import FolderHeader
-    from xlmerge.plugin.registry import Registry
+    from xlmerge.plugin.registry import Registered, Registry
 
 __all__ = ["AdapterLayout", "Covered", "cover"]
 
@@ -22,11 +22,27 @@ HEAD = "head"
 
 @dataclass(frozen=True, slots=True)
 class Covered:
-    """An architecture and what it claimed."""
+    """An architecture and what it claimed.
 
-    architecture: AdapterArchitecture
+    Attributes:
+        registered: The architecture and who provides it.
+        half: Its half for the folder's library.
+        claim: What it claimed.
+    """
+
+    registered: Registered[AdapterArchitecture]
     half: FileHalf
     claim: Claim
+
+    @property
+    def architecture(self) -> AdapterArchitecture:
+        """The architecture."""
+        return self.registered.descriptor
+
+    @property
+    def in_words(self) -> str:
+        """The architecture and its provider, for messages."""
+        return f"{self.architecture.name} of {self.registered.provider}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +56,15 @@ class AdapterLayout:
 
     folder: AdapterFolder
     covered: tuple[Covered, ...]
+
+    @property
+    def covered_adapter(self) -> tuple[Covered, ...]:
+        """Architectures with tensors in the adapter itself, beside its head."""
+        return tuple(
+            covered
+            for covered in self.covered
+            if any(bundle.parameters[0].part != HEAD for bundle in covered.claim.bundles)
+        )
 
     def bundles(self, *, head: bool = False) -> list[tuple[Covered, Bundle]]:
         """Bundles that merge methods see, or those of the head; in order of their keys."""
@@ -74,51 +99,109 @@ def cover(folder: AdapterFolder, registry: Registry) -> AdapterLayout:
     """Find out what every tensor of a folder means.
 
     Raises:
-        UnsupportedAdapterError: A tensor is claimed by no architecture or by two, or a setting is understood by none.
+        UnsupportedAdapterError: A tensor is claimed by no architecture or by two, or a setting is
+            understood by none.
     """
     header = folder.header
-    claims: list[tuple[str, Covered]] = []
-    for registered in registry.architectures.values():
-        architecture = registered.descriptor
-        half = architecture.half(header.format)
-        claim = half.claim(header) if half is not None else None
-        if half is not None and claim is not None:
-            claims.append((f"{architecture.name} ({registered.distribution})", Covered(architecture, half, claim)))
-    owners: dict[str, str] = {}
-    for owner, covered in claims:
-        for key in _keys(covered.claim.bundles):
-            if key in owners:
-                raise UnsupportedAdapterError(
-                    f"{header.path}: the tensor {key!r} is claimed by two architectures, {owners[key]} and {owner}",
-                    hint="disable one of the plugins with XLMERGE_DISABLE_PLUGINS",
-                )
-            owners[key] = owner
-    _check_tensors(header, owners)
-    _check_settings(header, [covered for _, covered in claims])
-    return AdapterLayout(folder, tuple(covered for _, covered in claims if covered.claim.bundles))
-
-
-def _keys(bundles: Iterable[Bundle]) -> list[str]:
-    return [key for bundle in bundles for key in (*bundle.keys.values(), *bundle.copies)]
-
-
-def _check_tensors(header: FolderHeader, owners: Mapping[str, str]) -> None:
-    unclaimed = [key for key in (*header.tensors, *header.head_tensors) if key not in owners]
-    if unclaimed:
-        shown = ", ".join(repr(key) for key in unclaimed[:3]) + (", ..." if len(unclaimed) > 3 else "")
-        kind = header.config.get("peft_type") or header.config.get("architecture") or "bottleneck"
+    found = [
+        covered
+        for registered in registry.architectures.values()
+        if (covered := _claim(registered, header)) is not None
+    ]
+    _check_tensors(header, _owners(header, found))
+    _check_parameters(header, found)
+    _check_settings(header, found)
+    layout = AdapterLayout(folder, tuple(covered for covered in found if covered.claim.bundles))
+    if not layout.covered_adapter:
         raise UnsupportedAdapterError(
-            f"{header.path}: {len(unclaimed)} of {len(header.tensors) + len(header.head_tensors)} tensors are covered by "
-            f"no architecture: {shown} (the configuration says: {kind})",
-            hint="`xlmerge plugins` lists the architectures there are; another one can come from a plugin",
+            f"{header.path}: nothing but a prediction head lies here; there is no adapter to merge"
         )
-    if not any(key in header.tensors for key in owners):
-        raise UnsupportedAdapterError(f"{header.path}: no architecture covers anything here")
+    return layout
 
 
-def _check_settings(header: FolderHeader, covered: Iterable[Covered]) -> None:
-    """Settings that no architecture understands might change what the tensors do; empty ones do not."""
-    understood = {key for item in covered for key in item.claim.config_keys}
+def _claim(registered: Registered[AdapterArchitecture], header: FolderHeader) -> Covered | None:
+    """What one architecture claims."""
+    half = registered.descriptor.half(header.format)
+    if half is None:
+        return None
+    try:
+        claim = half.claim(header)
+    except XLMergeError:
+        raise
+    except Exception as error:
+        # A setting of an unexpected type, or a mistake of a stranger's: either way this folder
+        # is not understood.
+        raise UnsupportedAdapterError(
+            f"{header.path}: the architecture {registered.descriptor.name} "
+            f"({registered.provider}) cannot make sense of the folder: "
+            f"{type(error).__name__}: {error}",
+            hint="look for a setting of the wrong type in adapter_config.json; if there is none, "
+            "report it to the plugin's author",
+        ) from error
+    return None if claim is None else Covered(registered, half, claim)
+
+
+def _owners(header: FolderHeader, found: Iterable[Covered]) -> dict[str, Covered]:
+    """Which architecture claims which key."""
+    owners: dict[str, Covered] = {}
+    for covered in found:
+        for bundle in covered.claim.bundles:
+            for key in (*bundle.keys.values(), *bundle.copies):
+                if key not in header.tensors and key not in header.head_tensors:
+                    raise UnsupportedAdapterError(
+                        f"{header.path}: {covered.in_words} claims the tensor {key!r}, which is "
+                        "not there",
+                        hint="report it to the plugin's author",
+                    )
+                if key in owners:
+                    raise UnsupportedAdapterError(
+                        f"{header.path}: the tensor {key!r} is claimed twice, by "
+                        f"{owners[key].in_words} and by {covered.in_words}",
+                        hint="disable one of the plugins with XLMERGE_DISABLE_PLUGINS",
+                    )
+                owners[key] = covered
+    return owners
+
+
+def _check_tensors(header: FolderHeader, owners: Mapping[str, object]) -> None:
+    everything = [*header.tensors, *header.head_tensors]
+    unclaimed = [key for key in everything if key not in owners]
+    if unclaimed:
+        shown = ", ".join(map(repr, unclaimed[:3])) + (", ..." if len(unclaimed) > 3 else "")
+        config = header.config
+        kind = config.get("peft_type") or config.get("architecture") or "bottleneck"
+        raise UnsupportedAdapterError(
+            f"{header.path}: {len(unclaimed)} of {len(everything)} tensors are covered by no "
+            f"architecture: {shown} (the configuration says: {kind})",
+            hint="`xlmerge plugins` lists the architectures there are; another one can come from "
+            "a plugin",
+        )
+
+
+def _check_parameters(header: FolderHeader, found: Iterable[Covered]) -> None:
+    """Check what everything later relies on: bundles with parameters, names of their own."""
+    owners: dict[str, Covered] = {}
+    for covered in found:
+        for bundle in covered.claim.bundles:
+            if not bundle.parameters or not bundle.keys:
+                raise UnsupportedAdapterError(
+                    f"{header.path}: {covered.in_words} claims a bundle without tensors or "
+                    "parameters",
+                    hint="report it to the plugin's author",
+                )
+            for parameter in bundle.parameters:
+                if parameter.name in owners:
+                    raise UnsupportedAdapterError(
+                        f"{header.path}: two parameters are called {parameter.name!r}, of "
+                        f"{owners[parameter.name].in_words} and of {covered.in_words}",
+                        hint="report it to the plugins' authors",
+                    )
+                owners[parameter.name] = covered
+
+
+def _check_settings(header: FolderHeader, found: Iterable[Covered]) -> None:
+    """Settings nobody understands might change what the tensors do; empty ones do not."""
+    understood = {key for covered in found for key in covered.claim.config_keys}
     unknown = {
         key: value
         for key, value in header.config.items()

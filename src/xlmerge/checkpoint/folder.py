@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import json
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from xlmerge.checkpoint.json_file import read_json
 from xlmerge.checkpoint.keys import CanonicalKeys, canonical_adapters_keys, canonical_peft_keys
 from xlmerge.checkpoint.legacy import current_config
 from xlmerge.checkpoint.tensor_file import Container, TensorFile, open_tensor_file
 from xlmerge.errors import CheckpointError
-from xlmerge.plugin.headers import FolderHeader, TensorHeader
+from xlmerge.plugin.headers import FolderHeader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
+    from typing import Self
 
     from xlmerge.checkpoint.tensor_file import Array
+    from xlmerge.plugin.headers import TensorHeader
 
-__all__ = ["FILES", "AdapterFolder", "open_adapter_folder", "read_json"]
+__all__ = ["CONFIG", "FILES", "HEAD_CONFIG", "AdapterFolder", "open_adapter_folder"]
 
 CONFIG = "adapter_config.json"
 HEAD_CONFIG = "head_config.json"
@@ -66,6 +69,7 @@ class AdapterFolder:
         """Read a tensor by its canonical key, as stored.
 
         Raises:
+            KeyError: No tensor of that key.
             CheckpointError: The file is not what its header promised.
         """
         if key in self.keys.stored:
@@ -74,13 +78,22 @@ class AdapterFolder:
             return self._head.read(self.head_keys.stored[key])
         raise KeyError(key)
 
+    def dtype(self, key: str) -> str:
+        """The stored type of a tensor of the adapter or its head.
+
+        Raises:
+            KeyError: No tensor of that key.
+        """
+        header = self.header.tensors.get(key) or self.header.head_tensors[key]
+        return header.dtype
+
     def close(self) -> None:
         """Close the files."""
         self._tensors.close()
         if self._head is not None:
             self._head.close()
 
-    def __enter__(self) -> AdapterFolder:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -94,9 +107,21 @@ def open_adapter_folder(path: Path | str) -> AdapterFolder:
         CheckpointError: No such folder, no adapter in it, or a file that is no adapter's.
     """
     path = Path(path)
+    try:
+        return _open_folder(path)
+    except OSError as error:
+        raise CheckpointError(
+            f"{path}: cannot be read: {error.strerror or error}",
+            hint="check the permissions of the folder and what lies in it",
+        ) from error
+
+
+def _open_folder(path: Path) -> AdapterFolder:
     if not path.is_dir():
         what = "is a file" if path.is_file() else "does not exist"
-        raise CheckpointError(f"{path}: expected an adapter folder, but it {what}", hint=_nearby(path))
+        raise CheckpointError(
+            f"{path}: expected an adapter folder, but it {what}", hint=_nearby(path)
+        )
     if not (path / CONFIG).is_file():
         raise CheckpointError(f"{path}: no adapter here: {CONFIG} is missing", hint=_below(path))
     document = read_json(path / CONFIG)
@@ -105,78 +130,64 @@ def open_adapter_folder(path: Path | str) -> AdapterFolder:
     if "config" in document:
         return _open(path, document, "adapters")
     raise CheckpointError(
-        f"{path / CONFIG}: neither `peft_type` (PEFT) nor `config` (adapters); found the keys {', '.join(sorted(document))}"
+        f"{path / CONFIG}: neither `peft_type` (PEFT) nor `config` (adapters); found the keys "
+        f"{', '.join(sorted(document)) or 'of an empty object'}"
     )
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object.
-
-    Raises:
-        CheckpointError: It cannot be read, or is no object; duplicate keys are refused, since which one a library
-            would take is anyone's guess.
-    """
-
-    def unique(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for key, value in pairs:
-            if key in found:
-                raise CheckpointError(f"{path}: the key {key!r} stands there twice")
-            found[key] = value
-        return found
-
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=unique)
-    except (OSError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        if isinstance(error, CheckpointError):
-            raise
-        raise CheckpointError(f"{path}: cannot be read as JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise CheckpointError(f"{path}: expected a JSON object, found {type(content).__name__}")
-    return content
-
-
-def _open(path: Path, document: dict[str, Any], library: Literal["adapters", "peft"]) -> AdapterFolder:
+def _open(
+    path: Path, document: dict[str, Any], library: Literal["adapters", "peft"]
+) -> AdapterFolder:
     file, container = _weights(path, library)
-    tensors = open_tensor_file(file)
-    head: TensorFile | None = None
-    try:
+    files = [path / CONFIG, file]
+    with ExitStack() as stack:
+        tensors = open_tensor_file(file)
+        stack.callback(tensors.close)
         canonical = canonical_adapters_keys if library == "adapters" else canonical_peft_keys
         keys = canonical(tensors.headers, str(file))
         if not keys.stored:
             raise CheckpointError(f"{file}: holds no tensors")
-        files = [path / CONFIG, file]
-        head_keys, head_config = None, None
+        head: _Head | None = None
         if library == "adapters" and (path / HEAD_CONFIG).is_file():
-            head_config = read_json(path / HEAD_CONFIG)
-            head_file = next(
-                (path / FILES[library, "head", kind] for kind in _order(container) if _has(path, library, "head", kind)), None
-            )
-            if head_file is None:
-                raise CheckpointError(f"{path}: {HEAD_CONFIG} is there, but no file with the head's tensors")
-            head = open_tensor_file(head_file)
-            head_keys = _head_keys(head, head_config, str(head_file))
-            files += [path / HEAD_CONFIG, head_file]
-        header = _header(path, document, library, keys, tensors, head_keys, head, head_config)
-    except BaseException:
-        tensors.close()
-        if head is not None:
-            head.close()
-        raise
-    known = {file.name for file in files} | _PROSE
-    unread = tuple(sorted(entry.name for entry in path.iterdir() if entry.name not in known))
-    return AdapterFolder(
-        path=path,
-        header=header,
-        document=document,
-        container=container,
-        keys=keys,
-        head_keys=head_keys,
-        files=tuple(files),
-        unread=unread,
-        _tensors=tensors,
-        _head=head,
-    )
+            head = _open_head(path, container, stack)
+            files += [path / HEAD_CONFIG, head.tensors.path]
+        known = {each.name for each in files} | _PROSE
+        folder = AdapterFolder(
+            path=path,
+            header=_header(path, document, library, _headers(keys, tensors), keys.name, head),
+            document=document,
+            container=container,
+            keys=keys,
+            head_keys=None if head is None else head.keys,
+            files=tuple(files),
+            unread=tuple(sorted(each.name for each in path.iterdir() if each.name not in known)),
+            _tensors=tensors,
+            _head=None if head is None else head.tensors,
+        )
+        stack.pop_all()  # the folder closes them from here on
+    return folder
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """The prediction head that `adapters` keeps beside an adapter."""
+
+    config: dict[str, Any]
+    tensors: TensorFile
+    keys: CanonicalKeys
+
+
+def _open_head(path: Path, container: Container, stack: ExitStack) -> _Head:
+    config = read_json(path / HEAD_CONFIG)
+    names = [FILES["adapters", "head", kind] for kind in _order(container)]
+    file = next((path / name for name in names if (path / name).is_file()), None)
+    if file is None:
+        raise CheckpointError(
+            f"{path}: {HEAD_CONFIG} is there, but no tensors: expected {' or '.join(names)}"
+        )
+    tensors = open_tensor_file(file)
+    stack.callback(tensors.close)
+    return _Head(config, tensors, _head_keys(tensors, config, str(file)))
 
 
 def _order(first: Container) -> tuple[Container, Container]:
@@ -188,32 +199,32 @@ def _has(path: Path, library: str, content: str, container: Container) -> bool:
 
 
 def _weights(path: Path, library: str) -> tuple[Path, Container]:
-    """The file that the library itself would load: `adapters` looks for .bin first, PEFT for safetensors."""
+    """The file that the library itself would load; `adapters` looks for .bin first."""
     for container in _order("bin" if library == "adapters" else "safetensors"):
         if _has(path, library, "adapter", container):
             return path / FILES[library, "adapter", container], container
-    names = " or ".join(FILES[library, "adapter", container] for container in ("safetensors", "bin"))
-    raise CheckpointError(f"{path}: {CONFIG} is there, but no tensors: expected {names}", hint=_pointer(path))
+    names = " or ".join(
+        FILES[library, "adapter", container] for container in ("safetensors", "bin")
+    )
+    raise CheckpointError(
+        f"{path}: {CONFIG} is there, but no tensors: expected {names}", hint=_pointer(path)
+    )
 
 
-def _header(  # noqa: PLR0913 - assembles what was read one by one
+def _header(
     path: Path,
     document: Mapping[str, Any],
     library: Literal["adapters", "peft"],
-    keys: CanonicalKeys,
-    tensors: TensorFile,
-    head_keys: CanonicalKeys | None,
-    head: TensorFile | None,
-    head_config: Mapping[str, Any] | None,
+    tensors: Mapping[str, TensorHeader],
+    name: str | None,
+    head: _Head | None,
 ) -> FolderHeader:
-    shared = {
-        "path": str(path),
-        "format": library,
-        "tensors": {key: tensors.headers[stored] for key, stored in sorted(keys.stored.items())},
-    }
+    """What the architectures see."""
     if library == "peft":
         return FolderHeader(
-            **shared,
+            path=str(path),
+            format=library,
+            tensors=tensors,
             name="",
             config=document,
             base_model=_text(document.get("base_model_name_or_path")),
@@ -222,17 +233,24 @@ def _header(  # noqa: PLR0913 - assembles what was read one by one
         )
     hidden = document.get("hidden_size")
     return FolderHeader(
-        **shared,
-        name=keys.name or _text(document.get("name")) or "adapter",
-        config=current_config(document, keys.stored, str(path)),
-        head_tensors=_head_headers(head_keys, head),
-        head_config=head_config,
+        path=str(path),
+        format=library,
+        tensors=tensors,
+        name=name or _text(document.get("name")) or "adapter",
+        config=current_config(document, tensors, str(path)),
+        head_tensors={} if head is None else _headers(head.keys, head.tensors),
+        head_config=None if head is None else head.config,
         base_model=_text(document.get("model_name")),
         model_type=_text(document.get("model_type")),
-        hidden_size=hidden if isinstance(hidden, int) else None,
+        hidden_size=hidden if type(hidden) is int and hidden > 0 else None,
         version=_text(document.get("version")),
         extra={"model_class": document.get("model_class")},
     )
+
+
+def _headers(keys: CanonicalKeys, tensors: TensorFile) -> dict[str, TensorHeader]:
+    """Headers by canonical key, sorted: the order of a file is without meaning."""
+    return {key: tensors.headers[stored] for key, stored in sorted(keys.stored.items())}
 
 
 def _head_keys(head: TensorFile, config: Mapping[str, Any], where: str) -> CanonicalKeys:
@@ -243,20 +261,16 @@ def _head_keys(head: TensorFile, config: Mapping[str, Any], where: str) -> Canon
         parts = key.split(".")
         if parts[0] == "heads" and len(parts) > 2:
             if parts[1] != name:
-                raise CheckpointError(f"{where}: {key!r} belongs to a head {parts[1]!r}; {HEAD_CONFIG} names {name!r}")
+                raise CheckpointError(
+                    f"{where}: {key!r} belongs to a head {parts[1]!r}; {HEAD_CONFIG} names {name!r}"
+                )
             parts[1] = "{name}"
         stored[".".join(parts)] = key
     return CanonicalKeys(stored, dict.fromkeys(stored, ""), "", _text(name))
 
 
-def _head_headers(keys: CanonicalKeys | None, head: TensorFile | None) -> dict[str, TensorHeader]:
-    if keys is None or head is None:
-        return {}
-    return {key: head.headers[stored] for key, stored in sorted(keys.stored.items())}
-
-
 def _text(value: object) -> str | None:
-    """A non-empty text, or None: `adapters` writes an empty name for models that were built from a config."""
+    """A non-empty text, or None: models built from a config have an empty name."""
     return value if isinstance(value, str) and value else None
 
 
@@ -273,12 +287,20 @@ def _nearby(path: Path) -> str:
 
 
 def _below(path: Path) -> str | None:
-    """PEFT puts adapters that are not called `default` one folder deeper; so do `save_all_adapters` and trainers."""
+    """Adapters one folder deeper, where PEFT and trainers put those that are not the only one."""
     found = sorted(child.name for child in path.iterdir() if (child / CONFIG).is_file())
-    return f"it lies in a folder below: {', '.join(str(path / name) for name in found)}" if found else None
+    return (
+        f"it lies in a folder below: {', '.join(str(path / name) for name in found)}"
+        if found
+        else None
+    )
 
 
 def _pointer(path: Path) -> str | None:
     """A repository that was cloned without its large files."""
     pointers = [entry.name for entry in path.iterdir() if entry.suffix in {".bin", ".safetensors"}]
-    return f"found {', '.join(sorted(pointers))}, which this library does not read" if pointers else None
+    return (
+        f"found {', '.join(sorted(pointers))}, which this library does not read"
+        if pointers
+        else None
+    )

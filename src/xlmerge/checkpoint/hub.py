@@ -6,13 +6,16 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from xlmerge.checkpoint.folder import FILES
+from xlmerge.checkpoint.folder import CONFIG, FILES, HEAD_CONFIG
 from xlmerge.errors import CheckpointError, HubError
 
 __all__ = ["Located", "locate"]
 
-_HUB_ID = re.compile(r"(?P<repo>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?P<sub>(?:/[\w.-]+)*)(?:@(?P<revision>[\w./-]+))?")
-_WANTED = ["adapter_config.json", "head_config.json", "README.md", "xlmerge.json", *FILES.values()]
+_WORD = r"[A-Za-z0-9][\w.-]*"
+_HUB_ID = re.compile(
+    rf"(?P<repo>{_WORD}/{_WORD})(?P<sub>(?:/{_WORD})*)(?:@(?P<revision>[\w./-]+))?", re.ASCII
+)
+_WANTED = [CONFIG, HEAD_CONFIG, "README.md", "xlmerge.json", *FILES.values()]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +35,8 @@ def locate(reference: str, start: Path, *, commit: str | None = None) -> Located
     """Find an adapter.
 
     Args:
-        reference: A folder, or ``owner/name`` with an optional sub-folder and ``@revision``. What exists as a folder
-            is a folder.
+        reference: A folder, or ``owner/name`` with an optional sub-folder and ``@revision``. What
+            exists as a folder is a folder.
         start: What relative folders start from.
         commit: The commit that an earlier run got for this reference; taken instead of the newest.
 
@@ -41,22 +44,31 @@ def locate(reference: str, start: Path, *, commit: str | None = None) -> Located
         CheckpointError: It is a folder's path, and there is none.
         HubError: The hub cannot be reached, or has no such repository or revision.
     """
-    path = (start / Path(reference).expanduser()).absolute()
-    match = _HUB_ID.fullmatch(reference)
-    if path.exists() or match is None or reference.startswith(("./", "../", "/", "~")):
-        if not path.exists():
-            raise CheckpointError(f"{reference}: no such folder (looked for {path})", hint=_similar(path))
+    try:
+        path = (start / Path(reference).expanduser()).absolute()
+        exists = path.exists()
+    except (OSError, RuntimeError, ValueError) as error:  # too long, no such user, a null byte
+        raise CheckpointError(f"{reference!r}: no path: {error}") from error
+    if exists:
         return Located(path=path)
+    match = _HUB_ID.fullmatch(reference)
+    if match is None:
+        raise CheckpointError(
+            f"{reference}: no such folder (looked for {path})", hint=_similar(path)
+        )
     return _download(match, reference, path, commit)
 
 
 def _similar(path: Path) -> str:
     import difflib
 
-    if path.parent.is_dir():
-        close = difflib.get_close_matches(path.name, [entry.name for entry in path.parent.iterdir()], n=1)
-        if close:
-            return f"did you mean {close[0]}?"
+    try:
+        names = [entry.name for entry in path.parent.iterdir()]
+    except OSError:
+        names = []
+    close = difflib.get_close_matches(path.name, names, n=1)
+    if close:
+        return f"did you mean {close[0]}?"
     return "give a folder, or a hub id such as AdapterHub/xlm-roberta-base-en-wiki_pfeiffer"
 
 
@@ -65,9 +77,6 @@ def _download(match: re.Match[str], reference: str, path: Path, commit: str | No
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (
         GatedRepoError,
-        HfHubHTTPError,
-        HFValidationError,
-        LocalEntryNotFoundError,
         RepositoryNotFoundError,
         RevisionNotFoundError,
     )
@@ -77,20 +86,33 @@ def _download(match: re.Match[str], reference: str, path: Path, commit: str | No
     try:
         snapshot = Path(snapshot_download(repo, revision=revision, allow_patterns=wanted))
     except GatedRepoError as error:
-        raise HubError(f"{repo}: the repository is gated", hint="accept its terms on the hub, then `hf auth login`") from error
+        raise HubError(
+            f"{repo}: the repository is gated",
+            hint="accept its terms on the hub, then `hf auth login`",
+        ) from error
     except RepositoryNotFoundError as error:
         raise HubError(
             f"{reference}: neither a folder ({path}) nor a repository of the hub",
             hint="check the spelling; for a private repository, `hf auth login` first",
         ) from error
     except RevisionNotFoundError as error:
-        raise HubError(f"{repo} has no revision {revision!r}") from error
-    except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
         raise HubError(
-            f"{reference}: no folder ({path}), and the hub cannot be reached or has not got it in its cache: "
-            f"{str(error).splitlines()[0]}",
-            hint=f"with a network: `hf download {repo}`; then it is found in the cache, also offline",
+            f"{repo} has no revision {revision!r}",
+            hint="name another after the `@`, or run with --update if this one was remembered",
         ) from error
-    return Located(path=snapshot / sub, commit=snapshot.name)
-
-
+    except Exception as error:  # whatever lies beneath the hub's client, which changes with it
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise HubError(
+            f"{reference}: no folder ({path}), and the hub cannot be reached or has not got it in "
+            f"its cache: {reason}",
+            hint=f"with a network: `hf download {repo}`; then it is found in the cache, also "
+            "offline",
+        ) from error
+    folder = snapshot / sub
+    if not folder.is_dir():
+        raise HubError(
+            f"{reference}: the repository has no adapter files"
+            + (f" in the folder {sub}" if sub else ""),
+            hint=f"look at https://huggingface.co/{repo}/tree/{revision or 'main'}",
+        )
+    return Located(path=folder, commit=snapshot.name)

@@ -1,4 +1,4 @@
-"""Canonical keys: the same tensor under the same name, whatever the model class it was saved from and its adapter's name."""
+"""Canonical keys: the same tensor under the same name, whatever model and adapter name it had."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ __all__ = ["NAME", "CanonicalKeys", "canonical_adapters_keys", "canonical_peft_k
 
 NAME = "{name}"
 
-# Where a key starts inside the base model; what stands before it is the attribute a head model keeps its base under.
-_ANCHOR = re.compile(r"(?:encoder\.layer\.|layers\.|invertible_adapters\.|prefix_tuning\.|prompt_tuning\.|shared_parameters\.)")
+# Where a key starts inside the base model; before it stands the attribute a head model keeps its
+# base under.
+_ANCHOR = re.compile(
+    r"(?:encoder\.layer\.|layers\.|invertible_adapters\.|prefix_tuning\.|prompt_tuning\.|shared_parameters\.)"
+)
 
 # Module dictionaries whose keys are adapter names.
 _CONTAINERS = (
@@ -80,7 +83,8 @@ def canonical_adapters_keys(keys: Iterable[str], where: str) -> CanonicalKeys:
     if len(names) > 1:
         (first, first_key), (second, second_key), *_ = names.items()
         raise CheckpointError(
-            f"{where}: the keys carry two adapter names, {first!r} ({first_key}) and {second!r} ({second_key})",
+            f"{where}: the keys carry two adapter names, {first!r} ({first_key}) and {second!r} "
+            f"({second_key})",
             hint="save one adapter a folder",
         )
     return CanonicalKeys(stored, prefixes, _common(prefixes, where), next(iter(names), None))
@@ -96,7 +100,9 @@ def canonical_peft_keys(keys: Iterable[str], where: str) -> CanonicalKeys:
     prefixes: dict[str, str] = {}
     for key in keys:
         # Prompt learning wraps the model once, tuners twice.
-        outer = next((start for start in ("base_model.model.", "base_model.") if key.startswith(start)), "")
+        outer = next(
+            (start for start in ("base_model.model.", "base_model.") if key.startswith(start)), ""
+        )
         inner, rest = _split_prefix(key.removeprefix(outer))
         _store(stored, prefixes, rest, outer + inner, key, where)
     return CanonicalKeys(stored, prefixes, "base_model.model.", None)
@@ -124,10 +130,17 @@ def _take_name(key: str) -> tuple[str, str | None]:
 
 
 def _store(
-    stored: dict[str, str], prefixes: dict[str, str], canonical: str, prefix: str, key: str, where: str
+    stored: dict[str, str],
+    prefixes: dict[str, str],
+    canonical: str,
+    prefix: str,
+    key: str,
+    where: str,
 ) -> None:
     if canonical in stored:
-        raise CheckpointError(f"{where}: {key!r} and {stored[canonical]!r} are two spellings of one tensor")
+        raise CheckpointError(
+            f"{where}: {key!r} and {stored[canonical]!r} are two spellings of one tensor"
+        )
     stored[canonical] = key
     prefixes[canonical] = prefix
 
@@ -136,5 +149,7 @@ def _common(prefixes: dict[str, str], where: str) -> str:
     """The one prefix of all keys."""
     found = sorted(set(prefixes.values()))
     if len(found) > 1:
-        raise CheckpointError(f"{where}: the keys start in two models: {', '.join(repr(prefix) for prefix in found)}")
+        raise CheckpointError(
+            f"{where}: the keys start in two models: {', '.join(repr(prefix) for prefix in found)}"
+        )
     return found[0] if found else ""

@@ -27,8 +27,7 @@ def model_card(record: Mapping[str, Any]) -> str:
         "",
         f"# {record['step']}",
         "",
-        f"An adapter for {f'`{base}`' if base else 'an unnamed base model'}, merged from {_count(record['inputs'])} by "
-        f"`{method['name']}` ({method['source']}) with xlmerge {record['versions']['xlmerge']}. It was not trained.",
+        _made(record),
         "",
         "## Made from",
         "",
@@ -49,14 +48,34 @@ def model_card(record: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _made(record: Mapping[str, Any]) -> str:
+    """What it is, in two sentences."""
+    base, method = record.get("base_model"), record["method"]
+    return (
+        f"An adapter for {f'`{base}`' if base else 'an unnamed base model'}, merged from "
+        f"{_count(record['inputs'])} by `{method['name']}` ({method['source']}) with xlmerge "
+        f"{record['versions']['xlmerge']}. It was not trained."
+    )
+
+
 def _count(inputs: list[Any]) -> str:
     return "one adapter" if len(inputs) == 1 else f"{len(inputs)} adapters"
 
 
 def _input_row(item: Mapping[str, Any]) -> str:
-    used = item.get("role") or ("weight " + json.dumps(item["weight"]) if "weight" in item else "input")
-    tensors = next((file["sha256"] for name, file in item["files"].items() if not name.endswith(".json")), "")
-    return f"| {item['name']} | {used} | `{item['reference']}` | `{tensors[:16]}` |"
+    used = item.get("role") or (
+        "weight " + json.dumps(item["weight"]) if "weight" in item else "input"
+    )
+    tensors = next(
+        (file["sha256"] for name, file in item["files"].items() if not name.endswith(".json")), ""
+    )
+    cells = [item["name"], used, f"`{item['reference']}`", f"`{tensors[:16]}`"]
+    return f"| {' | '.join(_cell(text) for text in cells)} |"
+
+
+def _cell(text: str) -> str:
+    """A text that stays in its cell of a table."""
+    return " ".join(text.split()).replace("|", "\\|")
 
 
 def _parameters(record: Mapping[str, Any]) -> list[str]:
@@ -68,18 +87,33 @@ def _parameters(record: Mapping[str, Any]) -> list[str]:
 
 def _loading(library: str) -> list[str]:
     if library == "peft":
-        return ["from peft import PeftModel", "", 'model = PeftModel.from_pretrained(base_model, "path/to/this/folder")']
-    return ["import adapters", "", "adapters.init(model)", 'name = model.load_adapter("path/to/this/folder")']
+        return [
+            "from peft import PeftModel",
+            "",
+            'model = PeftModel.from_pretrained(base_model, "path/to/this/folder")',
+        ]
+    return [
+        "import adapters",
+        "",
+        "adapters.init(model)",
+        'name = model.load_adapter("path/to/this/folder")',
+    ]
 
 
 def _measured(record: Mapping[str, Any]) -> list[str]:
     measured = record["report"]["measured"]
     if not measured:
         return []
-    lines = ["## Measured while merging", "", "| what | parameters | least | mean | most | sum |", "|---|---|---|---|---|---|"]
+    lines = [
+        "## Measured while merging",
+        "",
+        "| what | parameters | least | mean | most | sum |",
+        "|---|---|---|---|---|---|",
+    ]
     lines += [
-        f"| {fact} | {values['parameters']} | {values['least']:.4g} | {values['mean']:.4g} | {values['most']:.4g} "
-        f"| {values['sum']:.4g} |"
+        f"| {fact} | {values['parameters']} | "
+        + " | ".join(f"{values[figure]:.4g}" for figure in ("least", "mean", "most", "sum"))
+        + " |"
         for fact, values in measured.items()
     ]
     return [*lines, ""]

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-import json
+import math
 import platform
+from collections.abc import Mapping
 from importlib import metadata
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xlmerge.checkpoint.folder import read_json
-from xlmerge.checkpoint.hashing import HashMemory, sha256
+from xlmerge.checkpoint.hashing import sha256
+from xlmerge.checkpoint.json_file import read_json, write_json
 from xlmerge.errors import CheckpointError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from pathlib import Path
 
-__all__ = ["PROVENANCE", "intact", "library_versions", "read_provenance", "write_provenance"]
+    from xlmerge.checkpoint.hashing import HashMemory
+
+__all__ = [
+    "PROVENANCE",
+    "Differences",
+    "differences",
+    "library_versions",
+    "read_provenance",
+    "write_provenance",
+]
 
 PROVENANCE = "xlmerge.json"
 FORMAT = 1
@@ -32,9 +41,16 @@ def write_provenance(folder: Path, record: Mapping[str, Any]) -> None:
         if file.name != PROVENANCE
     }
     document = {"format": FORMAT, **record, "outputs": outputs}
-    with (folder / PROVENANCE).open("w", encoding="utf-8") as file:
-        json.dump(document, file, indent=2, ensure_ascii=False)
-        file.write("\n")
+    write_json(folder / PROVENANCE, _json_numbers(document))
+
+
+def _json_numbers(value: Any) -> Any:
+    """The same with null for what is no number in JSON (an infinite condition number)."""
+    if isinstance(value, Mapping):
+        return {key: _json_numbers(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json_numbers(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def read_provenance(folder: Path) -> dict[str, Any] | None:
@@ -47,20 +63,68 @@ def read_provenance(folder: Path) -> dict[str, Any] | None:
         return None
 
 
-def intact(folder: Path, record: Mapping[str, Any], memory: HashMemory) -> bool:
-    """Whether the folder holds exactly the files of its record, unchanged."""
-    outputs = record.get("outputs")
-    if not isinstance(outputs, dict):
-        return False
+class Differences:
+    """How a folder differs from its record.
+
+    Attributes:
+        missing: Files that are gone.
+        changed: Files that are others.
+        added: Files that were not written by xlmerge.
+    """
+
+    def __init__(self, missing: set[str], changed: set[str], added: set[str]) -> None:
+        self.missing = sorted(missing)
+        self.changed = sorted(changed)
+        self.added = sorted(added)
+
+    def __bool__(self) -> bool:
+        return bool(self.missing or self.changed or self.added)
+
+    def __str__(self) -> str:
+        said = [
+            f"{', '.join(names)} {'was' if len(names) == 1 else 'were'} {what}"
+            for names, what in (
+                (self.changed, "changed"),
+                (self.added, "added"),
+                (self.missing, "removed"),
+            )
+            if names
+        ]
+        return ", ".join(said)
+
+
+def differences(folder: Path, record: Mapping[str, Any], memory: HashMemory) -> Differences:
+    """Compare a folder with its record, by content."""
+    recorded = record.get("outputs")
+    outputs = recorded if isinstance(recorded, dict) else {}
     present = {entry.name for entry in folder.iterdir()} - {PROVENANCE}
-    return present == set(outputs) and all(
-        (folder / name).stat().st_size == known.get("size") and memory.hash(folder / name) == known.get("sha256")
-        for name, known in outputs.items()
+    return Differences(
+        missing=set(outputs) - present,
+        changed={
+            name
+            for name in set(outputs) & present
+            if not _unchanged(folder / name, outputs[name], memory)
+        },
+        added=present - set(outputs),
     )
+
+
+def _unchanged(file: Path, known: Any, memory: HashMemory) -> bool:
+    """Whether a file is the one that was recorded."""
+    if not isinstance(known, dict) or not file.is_file():
+        return False
+    try:
+        return file.stat().st_size == known.get("size") and memory.hash(file) == known.get("sha256")
+    except (OSError, CheckpointError):
+        return False
 
 
 def library_versions() -> dict[str, str]:
     """Versions of what took part; recorded, and not compared."""
     from xlmerge import __version__
 
-    return {"xlmerge": __version__, "python": platform.python_version(), "numpy": metadata.version("numpy")}
+    return {
+        "xlmerge": __version__,
+        "python": platform.python_version(),
+        "numpy": metadata.version("numpy"),
+    }

@@ -1,4 +1,4 @@
-"""Folders that appear whole or not at all."""
+"""Folders and files that appear whole or not at all."""
 
 from __future__ import annotations
 
@@ -6,21 +6,19 @@ import contextlib
 import ctypes
 import errno
 import os
-import re
 import secrets
-import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from xlmerge.checkpoint.leftovers import Stage, remove, remove_leftovers
 from xlmerge.errors import OutputError, XLMergeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["staged_folder"]
+__all__ = ["replace_text", "staged_folder"]
 
-_STAGE = re.compile(r"^\.(?P<target>.+)\.xlmerge-(?P<pid>\d+)-[0-9a-f]{8}$")
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 
@@ -29,11 +27,12 @@ _RENAME_EXCHANGE = 2
 def staged_folder(target: Path) -> Iterator[Path]:
     """A new folder beside ``target`` that takes its place when the block ends without an error.
 
-    An error, a kill or a full disk leaves the target as it was. What a killed process left behind is removed by the
-    next one that writes the same target.
+    An error, a kill or a full disk leaves the target as it was. What a killed process left behind
+    is removed by the next one that writes the same target.
 
     Args:
-        target: Where the folder shall be; what is there now is replaced.
+        target: Where the folder shall be; what is there now is replaced. A link stays a link: the
+            folder it leads to is replaced.
 
     Yields:
         The folder to write into.
@@ -41,19 +40,46 @@ def staged_folder(target: Path) -> Iterator[Path]:
     Raises:
         OutputError: It cannot be written.
     """
-    target = Path(os.path.abspath(target))  # noqa: PTH100 - a link stays a link
-    with _as_output_errors(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _remove_leftovers(target)
-        stage = target.parent / f".{target.name}.xlmerge-{os.getpid()}-{secrets.token_hex(4)}"
-        stage.mkdir()
+    shown = target
+    # Not `resolve()`, which would follow links of folders above, and messages would name others.
+    target = target.resolve() if target.is_symlink() else Path(os.path.abspath(target))  # noqa: PTH100
+    made: list[Path] = []
     try:
-        with _as_output_errors(target):
-            yield stage
-            _sync(stage)
-            _take_place(stage, target)
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
+        with _as_output_errors(shown):
+            _make_folders(target.parent, made)
+            remove_leftovers(target)
+            stage = Stage.folder(target)
+        try:
+            with _as_output_errors(shown):
+                yield stage.path
+                _sync(stage.path)
+                _take_place(stage.path, target)
+        finally:
+            remove(stage.path)
+            stage.release()
+    except BaseException:
+        for folder in reversed(made):
+            with contextlib.suppress(OSError):  # somebody else has put something there
+                folder.rmdir()
+        raise
+
+
+def replace_text(target: Path, text: str) -> None:
+    """Write a small text file that is there whole or as it was before.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    with _as_output_errors(target):
+        remove_leftovers(target)
+        stage = Stage.file(target)
+        try:
+            stage.path.write_bytes(text.encode("utf-8", errors="backslashreplace"))
+            _sync(stage.path)
+            stage.path.replace(target)
+        finally:
+            stage.path.unlink(missing_ok=True)
+            stage.release()
 
 
 @contextlib.contextmanager
@@ -61,6 +87,8 @@ def _as_output_errors(target: Path) -> Iterator[None]:
     try:
         yield
     except XLMergeError:
+        raise
+    except BrokenPipeError:  # whoever was told of the progress has gone; no matter of the disk
         raise
     except OSError as error:
         raise OutputError(
@@ -70,35 +98,37 @@ def _as_output_errors(target: Path) -> Iterator[None]:
 
 
 def _next_step(error: OSError) -> str | None:
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
         return "free some space, or write to another disk with -o"
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
         return "write somewhere else with -o, or change the permissions"
+    if error.errno in {errno.ENOTDIR, errno.EEXIST}:
+        return "a file is in the way: write somewhere else with -o"
     return None
 
 
-def _remove_leftovers(target: Path) -> None:
-    """Remove what processes that no longer run left beside the target."""
-    for entry in target.parent.iterdir():
-        match = _STAGE.match(entry.name)
-        if match and match["target"] == target.name and not _runs(int(match["pid"])):
-            shutil.rmtree(entry, ignore_errors=True)
+def _make_folders(folder: Path, made: list[Path]) -> None:
+    """Make a folder and those above it, noting what was made."""
+    missing = []
+    while not folder.exists():
+        missing.append(folder)
+        folder = folder.parent
+    for each in reversed(missing):
+        try:
+            each.mkdir()
+        except FileExistsError:  # a run beside this one was faster
+            if not each.is_dir():
+                raise
+        else:
+            made.append(each)
 
 
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
-
-
-def _sync(folder: Path) -> None:
+def _sync(path: Path) -> None:
     """Make the content durable before it gets its name."""
-    for entry in [*folder.rglob("*"), folder]:
-        if entry.is_dir() and os.name == "nt":
+    entries = [*path.rglob("*"), path] if path.is_dir() else [path]
+    for entry in entries:
+        if entry.is_dir():
+            _sync_directory(entry)
             continue
         handle = os.open(entry, os.O_RDONLY)
         try:
@@ -107,20 +137,54 @@ def _sync(folder: Path) -> None:
             os.close(handle)
 
 
+def _sync_directory(folder: Path) -> None:
+    """Make names durable, where the file system knows such a thing."""
+    if os.name == "nt":
+        return
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
 def _take_place(stage: Path, target: Path) -> None:
     """Give the stage the target's name; swap the two in one step where the system can."""
-    if not target.exists():
-        stage.rename(target)
-    elif not _exchange(stage, target):
-        old = stage.with_name(stage.name[:-8] + secrets.token_hex(4))
+    while True:
+        if not os.path.lexists(target):
+            try:
+                stage.rename(target)
+            except OSError as error:
+                # Another run has put its result there since.
+                if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+                    raise
+                continue
+        elif not _exchange(stage, target):
+            try:
+                _move_aside(stage, target)
+            except FileNotFoundError:
+                if os.path.lexists(target):
+                    raise
+                continue  # another run has moved it aside
+        break
+    _sync_directory(target.parent)
+
+
+def _move_aside(stage: Path, target: Path) -> None:
+    """In two steps, where the system cannot swap: between them the target is not there."""
+    old = stage.with_name(stage.name[:-8] + secrets.token_hex(4))
+    held = Stage.hold(target)
+    try:
         target.rename(old)
         try:
             stage.rename(target)
         except BaseException:
             old.rename(target)
             raise
-        shutil.rmtree(old, ignore_errors=True)
-    _sync_directory(target.parent)
+        remove(old)
+    finally:
+        held.release()
 
 
 def _exchange(stage: Path, target: Path) -> bool:
@@ -131,15 +195,7 @@ def _exchange(stage: Path, target: Path) -> bool:
         rename = ctypes.CDLL(None, use_errno=True).renameat2
     except (OSError, AttributeError):
         return False
-    done: int = rename(_AT_FDCWD, os.fsencode(stage), _AT_FDCWD, os.fsencode(target), _RENAME_EXCHANGE)
+    done: int = rename(
+        _AT_FDCWD, os.fsencode(stage), _AT_FDCWD, os.fsencode(target), _RENAME_EXCHANGE
+    )
     return done == 0
-
-
-def _sync_directory(folder: Path) -> None:
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from xlmerge import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+    from xlmerge.errors import XLMergeError
 
 __all__ = ["cli", "main"]
 
@@ -21,12 +25,14 @@ COMMANDS = {
     "run": "Carry out a recipe.",
     "check": "Check a recipe without merging.",
     "merge": "Merge adapters without a recipe.",
-    "inspect": "Tell what an adapter folder holds.",
-    "diff": "Compare two adapters: can they be merged, and how far apart are they?",
+    "inspect": "Tell what adapter folders hold.",
+    "diff": "Compare two adapters: mergeable? how far apart?",
     "methods": "List the merge methods, or show one.",
-    "plugins": "List the plugins, what they provide, and which failed.",
+    "plugins": "List the plugins, and which failed.",
     "schema": "Print the JSON Schema of recipes, for editors.",
 }
+
+INTERRUPTED = 130  # what shells give a program that Ctrl-C ended
 
 
 class _LazyGroup(click.Group):
@@ -60,33 +66,112 @@ class _LazyGroup(click.Group):
 
 @click.group(
     cls=_LazyGroup,
+    invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Start with: xlmerge inspect FOLDER, then "
-    "xlmerge merge linear A B --weights 0.5,0.5 -o OUT.",
 )
 @click.version_option(__version__, "-V", "--version", prog_name="xlmerge")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Get the adapter nobody trained, this task in that language, by merging the ones you have.
 
     Works on the folders that `adapters` and PEFT save; loads neither a base model nor torch.
+
+    \b
+    A first look, and a first merge:
+      xlmerge inspect FOLDER
+      xlmerge diff FOLDER OTHER
+      xlmerge merge linear FOLDER OTHER --weights 0.5,0.5 -o OUT
+
+    \b
+    With a recipe:
+      xlmerge check recipe.yaml
+      xlmerge run recipe.yaml
+
+    Results go to stdout, warnings and errors to stderr. Exit codes: 0 done; 2 the command line or
+    the recipe cannot be carried out, be it that its adapters do not fit each other; 3 a plugin; 4
+    an adapter that cannot be read; 5 a space; 6 a result without meaning; 7 an output that cannot
+    be written; 8 the hub; 130 interrupted; 1 anything else.
     """
+    context.with_resource(_warnings_on_stderr())
+    context.with_resource(_one_blas_thread())
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+@contextlib.contextmanager
+def _warnings_on_stderr() -> Iterator[None]:
+    """What the library logs, one line each; the logger is left as it was found."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("warning: %(message)s"))
     logger = logging.getLogger("xlmerge")
-    logger.handlers[:] = [handler]
-    logger.propagate = False
+    before = logger.handlers[:], logger.propagate
+    logger.handlers[:], logger.propagate = [handler], False
+    try:
+        yield
+    finally:
+        logger.handlers[:], logger.propagate = before
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+@contextlib.contextmanager
+def _one_blas_thread() -> Iterator[None]:
+    """Keep NumPy's BLAS from starting threads when NumPy is imported.
+
+    They spin before they rest, which doubles the time of the import, and merging gives BLAS one
+    thread anyway. A number that the user set stays; afterwards the environment is as it was.
+    """
+    name = "OPENBLAS_NUM_THREADS"
+    if name in os.environ:
+        yield
+        return
+    os.environ[name] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop(name, None)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit.
 
     Expected errors print one paragraph and exit with the code of their class; others keep their
     traceback.
     """
+    sys.exit(_exit_code(None if arguments is None else list(arguments)))
+
+
+def _exit_code(arguments: list[str] | None) -> int:
+    """Run, tell what went wrong, and give the exit code."""
     from xlmerge.errors import XLMergeError
 
+    for stream in (sys.stdout, sys.stderr):
+        # A file name that the terminal cannot show is no reason to fail.
+        if callable(reconfigure := getattr(stream, "reconfigure", None)):
+            reconfigure(errors="backslashreplace")
     try:
-        cli.main(args=None if arguments is None else list(arguments), prog_name="xlmerge")
+        code = cli.main(args=arguments, prog_name="xlmerge", standalone_mode=False)
     except XLMergeError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(error.exit_code)
+        _tell(error)
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        return INTERRUPTED
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        click.echo(f"error: {where}{error.strerror or error}", err=True)
+        return 1
+    return code if isinstance(code, int) else 0
+
+
+def _tell(error: XLMergeError) -> None:
+    """An error in one paragraph; whoever asks for strict plugins also sees where theirs broke."""
+    from xlmerge.errors import PluginLoadError
+
+    strict = os.environ.get("XLMERGE_STRICT_PLUGINS", "").strip().lower() in {"1", "true", "yes", "on"}
+    if strict and isinstance(error, PluginLoadError) and error.__cause__ is not None:
+        import traceback
+
+        click.echo("".join(traceback.format_exception(error.__cause__)), err=True, nl=False)
+    click.echo(f"error: {error}", err=True)

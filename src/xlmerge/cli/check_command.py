@@ -14,22 +14,26 @@ import click
     "overrides",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Change the recipe: steps.bridge.with.t=0.5.",
+    help="Change the recipe first: --set steps.bridge.with.t=0.5. May be repeated.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing if all is well.")
 def command(recipe: Path, overrides: tuple[str, ...], quiet: bool) -> None:
     """Check RECIPE: its YAML, names, methods, parameters, and whether its adapters fit each other.
 
-    Reads the adapters' headers only. All problems are reported at once, with their lines; exits
-    with 2 if there are any.
+    Reads the adapters' headers only. All problems are told at once, with their lines; exits with 2
+    if there are any. Otherwise prints what `xlmerge run` would do.
+
+    \b
+    Examples:
+      xlmerge check recipe.yaml
+      xlmerge check recipe.yaml --set steps.bridge.merge=slerp
     """
     from xlmerge.api import check
     from xlmerge.cli.listening import EchoListener
+    from xlmerge.cli.output import count
     from xlmerge.cli.planning import print_plan
 
     work = check(recipe, overrides=overrides, listener=EchoListener())
     if not quiet:
         print_plan(work)
-        click.echo(
-            f"{recipe}: {len(work.plans)} step{'s' if len(work.plans) != 1 else ''}, no problems"
-        )
+        click.echo(f"{recipe}: {count(len(work.plans), 'step')}, no problems")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from xlmerge.cli.table import columns
+from xlmerge.cli.output import columns, count, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,22 +14,53 @@ if TYPE_CHECKING:
     from xlmerge.plugin import MergeMethod, ParameterSpec, Registered, Registry
 
 
+def complete_method(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[str]:
+    """Names of methods, for the completion of shells."""
+    import logging
+
+    from xlmerge.plugin import discover
+
+    logging.getLogger("xlmerge").addHandler(logging.NullHandler())  # no warnings into the line
+    return [name for name in discover().methods if name.startswith(incomplete)]
+
+
+class _ShowByDefault(click.Group):
+    """``xlmerge methods NAME`` is ``xlmerge methods show NAME``."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in self.commands and not args[0].startswith("-"):
+            args = ["show", *args]
+        return super().resolve_command(ctx, args)
+
+
 @click.group(
-    "methods", invoke_without_command=True, short_help="List the merge methods, or show one."
+    "methods",
+    cls=_ShowByDefault,
+    invoke_without_command=True,
+    short_help="List the merge methods, or show one.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def command(context: click.Context, as_json: bool) -> None:
-    """List the merge methods; `xlmerge methods show NAME` tells all of one."""
+    """List the merge methods, or show one: `xlmerge methods show NAME`.
+
+    \b
+    Examples:
+      xlmerge methods
+      xlmerge methods show ties
+      xlmerge methods --json
+    """
     if context.invoked_subcommand is not None:
         return
     from xlmerge.plugin import discover
 
     registry = discover()
     if as_json:
-        click.echo(
-            json.dumps([_described(item, registry) for item in registry.methods.values()], indent=2)
-        )
+        print_json([_described(item, registry) for item in registry.methods.values()])
         return
     rows = [
         (name, _takes(item.descriptor), item.distribution or "-", item.descriptor.summary)
@@ -40,7 +70,7 @@ def command(context: click.Context, as_json: bool) -> None:
 
 
 @command.command("show", short_help="Show one method.")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_method)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(name: str, as_json: bool) -> None:
     """Show a method: inputs, parameters, ranges, defaults, source, and an example to copy."""
@@ -50,24 +80,14 @@ def show(name: str, as_json: bool) -> None:
     registered = registry.method(name)
     method = registered.descriptor
     if as_json:
-        click.echo(json.dumps(_described(registered, registry), indent=2))
+        print_json(_described(registered, registry))
         return
     click.echo(f"{method.name}: {method.summary}")
     click.echo(f"source: {method.source}")
     click.echo(f"from: {registered.provider}")
     click.echo("\ninputs")
-    if method.count is not None:
-        weights = {
-            "required": ", each with a weight",
-            "optional": ", each with a weight if you like",
-            "no": "",
-        }
-        click.echo(f"  adapters: {method.count}{weights[method.weighted]}")
-    for role in method.roles:
-        note = "" if role.required else " (optional)"
-        click.echo(f"  role {role.name}{note}{': ' + role.summary if role.summary else ''}")
-    of_role = f"those of the role {method.heads.removeprefix('from ')}"
-    click.echo(f"  heads: {_HEADS.get(method.heads, of_role)}")
+    for line in input_lines(method):
+        click.echo(f"  {line}")
     click.echo("\nparameters (under `with:`)")
     for line in _parameter_lines(method.parameters):
         click.echo(line)
@@ -75,17 +95,39 @@ def show(name: str, as_json: bool) -> None:
         click.echo("  seed: whole number at least 0, default 0\n      of the random draws")
     scopes = " or ".join(method.scopes)
     click.echo(f"  scope: {scopes}, default {method.scopes[0]}\n      what one call spans")
-    for architecture, options in _space_options(registry).items():
+    from xlmerge.cli.method_schema import space_options
+
+    for architecture, options in space_options(registry).items():
         click.echo(f"\noptions of {architecture} adapters (under `with:`, too)")
         for line in _parameter_lines(options):
             click.echo(line)
-    click.echo("\nexample\n" + _example(method))
+    click.echo("\nexample")
+    for line in example(method):
+        click.echo(f"  {line}")
 
 
-_HEADS = {
-    "ask": "one head is carried unchanged; of several, say which (`heads:`)",
-    "drop": "left out",
+_WEIGHTS = {
+    "required": ", each with a weight",
+    "optional": ", each with a weight if you like",
+    "no": "",
 }
+
+
+def input_lines(method: MergeMethod) -> list[str]:
+    """What a method takes, a line each."""
+    lines = []
+    if method.count is not None:
+        lines.append(f"adapters: {method.count}{_WEIGHTS[method.weighted]}")
+    for role in method.roles:
+        note = "" if role.required else " (optional)"
+        lines.append(f"role {role.name}{note}{': ' + role.summary if role.summary else ''}")
+    heads = {
+        "ask": "one is carried unchanged; of several, say which (`heads:`)",
+        "drop": "left out",
+    }
+    of_role = f"that of the role {method.heads.removeprefix('from ')}"
+    lines.append(f"heads: {heads.get(method.heads, of_role)}")
+    return lines
 
 
 def _parameter_lines(specs: Iterable[ParameterSpec]) -> list[str]:
@@ -97,46 +139,44 @@ def _parameter_lines(specs: Iterable[ParameterSpec]) -> list[str]:
     return lines or ["  none"]
 
 
-def _space_options(registry: Registry) -> dict[str, tuple[ParameterSpec, ...]]:
-    """Options that recipes may give for the kinds of adapters, by architecture."""
-    return {
-        name: options
-        for name, item in registry.architectures.items()
-        if (options := next((half.options for half in item.descriptor.files), ()))
-    }
-
-
 def _takes(method: MergeMethod) -> str:
     parts = []
     if method.count is not None:
+        least, most = method.count.least, method.count.most
+        number = "" if most is None and least <= 1 else f"{method.count} ".removeprefix("exactly ")
         weights = " with weights" if method.weighted == "required" else ""
-        parts.append(f"{method.count} adapters{weights}")
+        parts.append(f"{number}adapters{weights}")
     required = sum(role.required for role in method.roles)
     if required:
-        parts.append(f"{required} roles")
+        parts.append(count(required, "role"))
     return ", ".join(parts)
 
 
-def _example(method: MergeMethod) -> str:
+def example(method: MergeMethod) -> list[str]:
     """A step to copy, with the defaults written out."""
-    lines = ["  steps:", "    result:", f"      merge: {method.name}"]
+    lines = ["steps:", "  result:", f"    merge: {method.name}"]
     if method.count is not None:
-        names = ["one", "two", "three"][: max(2, method.count.least)]
-        weights = {name: f"{1 / len(names):.2g}" for name in names}
-        listed = _flow(weights) if method.weighted == "required" else f"[{', '.join(names)}]"
-        lines.append(f"      adapters: {listed}")
+        number = max(2, method.count.least)
+        names = ["one", "two", "three", "four", *(f"more_{i}" for i in range(5, number + 1))]
+        weights = {name: f"{1 / number:.2g}" for name in names[:number]}
+        if method.weighted == "required":
+            lines.append(f"    adapters: {_flow(weights)}")
+        else:
+            lines.append(f"    adapters: [{', '.join(weights)}]")
     roles = [role.name for role in method.roles if role.required]
     if roles:
         numbered = {role: f"adapter_{number}" for number, role in enumerate(roles, 1)}
-        lines.append(f"      roles: {_flow(numbered)}")
+        lines.append(f"    roles: {_flow(numbered)}")
+    import json
+
     given = {
         spec.name: json.dumps(spec.default)
         for spec in method.parameters
         if not spec.required and spec.default is not None
     }
     if given:
-        lines.append(f"      with: {_flow(given)}")
-    return "\n".join(lines)
+        lines.append(f"    with: {_flow(given)}")
+    return lines
 
 
 def _flow(pairs: dict[str, str]) -> str:
@@ -144,6 +184,8 @@ def _flow(pairs: dict[str, str]) -> str:
 
 
 def _described(registered: Registered[MergeMethod], registry: Registry) -> dict[str, Any]:
+    from xlmerge.cli.method_schema import space_options
+
     method = registered.descriptor
     return {
         "name": method.name,
@@ -166,7 +208,7 @@ def _described(registered: Registered[MergeMethod], registry: Registry) -> dict[
         "heads": method.heads,
         "options": {
             name: [_spec(spec) for spec in options]
-            for name, options in _space_options(registry).items()
+            for name, options in space_options(registry).items()
         },
     }
 

@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
-import json
+import logging
 
 import click
 
-from xlmerge.cli.table import columns
+from xlmerge.cli.output import columns, print_json
 
 
-@click.command("plugins", short_help="List the plugins, what they provide, and which failed.")
+@click.command("plugins", short_help="List the plugins, and which failed.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(as_json: bool) -> None:
-    """List the plugins that are installed, what they provide, and which failed.
+    """List the plugins that are installed, what they provide, and which failed and why.
 
     \b
     XLMERGE_DISABLE_PLUGINS=a,b   leaves plugins out, by the names of this list or by distribution
-    XLMERGE_STRICT_PLUGINS=1      makes a broken plugin an error instead of a warning
+    XLMERGE_STRICT_PLUGINS=1      makes a broken plugin an error (exit code 3) with its traceback
     """
     from xlmerge.plugin import API_VERSION, discover
 
-    registry = discover()
+    # What other commands warn of is part of this one's result.
+    logger = logging.getLogger("xlmerge")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        registry = discover()
+    finally:
+        logger.setLevel(level)
     if as_json:
         described = [
             {
                 "name": info.name,
+                "module": info.module,
                 "distribution": info.distribution,
                 "version": info.version,
                 "status": info.status,
@@ -34,12 +42,18 @@ def command(as_json: bool) -> None:
             }
             for info in registry.plugins
         ]
-        click.echo(json.dumps({"api_version": API_VERSION, "plugins": described}, indent=2))
+        print_json(
+            {
+                "api_version": API_VERSION,
+                "plugins": described,
+                "notices": list(registry.notices),
+            }
+        )
         return
     rows = [
         (
             info.name,
-            " ".join(filter(None, [info.distribution, info.version])),
+            " ".join(filter(None, [info.distribution, info.version])) or "-",
             info.status,
             ", ".join(info.architectures) or "-",
             ", ".join(info.methods) or "-",
@@ -49,4 +63,6 @@ def command(as_json: bool) -> None:
     click.echo(columns(("plugin", "from", "status", "architectures", "merge methods"), rows))
     click.echo(f"\nplugin API version {API_VERSION}")
     for failure in registry.failures:
-        click.echo(f"failed: {failure}")
+        click.echo(f"\n{failure}")
+    for notice in registry.notices:
+        click.echo(f"\n{notice}")

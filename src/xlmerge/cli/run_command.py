@@ -13,18 +13,22 @@ import click
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    help="Folder for the results [default: RECIPE without .yaml].",
+    help="Folder for the results.  [default: RECIPE without .yaml, beside it]",
 )
 @click.option(
     "--set",
     "overrides",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Change the recipe: steps.bridge.with.t=0.5.",
+    help="Change the recipe first: --set steps.bridge.with.t=0.5. May be repeated.",
 )
-@click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
+@click.option("--dry-run", is_flag=True, help="Check, print the plan, and stop.")
 @click.option("--force", is_flag=True, help="Replace outputs that something else made or changed.")
-@click.option("--update", is_flag=True, help="Take the newest commits of hub repositories.")
+@click.option(
+    "--update",
+    is_flag=True,
+    help="Take the newest commits of hub repositories, not those of the last run.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Print warnings and errors only.")
 def command(
     recipe: Path,
@@ -50,6 +54,12 @@ def command(
         bridge:
           merge: language_arithmetic
           adapters: {english: 0.4, indonesian: 0.6}
+
+    \b
+    Examples:
+      xlmerge run recipe.yaml
+      xlmerge run recipe.yaml --dry-run
+      xlmerge run recipe.yaml -o results --set 'steps.bridge.adapters={english: 1}'
     """
     from xlmerge.api import recipe_job
     from xlmerge.cli.listening import EchoListener
@@ -65,3 +75,4 @@ def command(
         listener.close()
     if dry_run:
         print_plan(work)
+        click.echo("nothing was written")

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import json
-
 import click
+
+from xlmerge.cli.output import print_json
 
 
 @click.command("schema", short_help="Print the JSON Schema of recipes, for editors.")
 def command() -> None:
     """Print the JSON Schema of recipes, with the methods that are installed.
 
+    With it, editors complete and check recipes: methods, their roles, their parameters.
+
     \b
-    With it, editors complete and check recipes:
+    Examples:
       xlmerge schema > recipe.schema.json
-      # first line of the recipe, for editors that use the YAML language server:
+      # then, as the first line of a recipe, for editors with the YAML language server:
       # yaml-language-server: $schema=recipe.schema.json
     """
+    from xlmerge.cli.method_schema import schema_with_methods
     from xlmerge.plugin import discover
-    from xlmerge.recipe import recipe_json_schema
 
-    methods: dict[str, dict[str, object]] = {name: {} for name in discover().methods}
-    click.echo(json.dumps(recipe_json_schema(methods), indent=2, ensure_ascii=False))
+    print_json(schema_with_methods(discover()))

@@ -184,7 +184,7 @@ def _head(layout: AdapterLayout) -> dict[str, Any] | None:
     inner = config.get("config") or config
     return {
         "tensors": {
-            key: list(known[key].shape)
+            known[key].name: list(known[key].shape)
             for _, bundle in layout.bundles(head=True)
             for key in bundle.keys.values()
         },

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+from xlmerge.checkpoint.compatibility import FLOATS
 from xlmerge.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -12,8 +13,6 @@ if TYPE_CHECKING:
     from xlmerge.plugin.architecture import Bundle
 
 __all__ = ["PointReader", "check_finite", "working_precision"]
-
-_FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 
 class PointReader:
@@ -41,47 +40,82 @@ class PointReader:
         """The point of a parameter.
 
         Raises:
-            CheckpointError: A tensor is not of a floating-point type, not finite, or its copies disagree.
+            CheckpointError: A tensor is not of a floating-point type, not finite, or its copies
+                disagree.
         """
         covered, bundle = self._where[parameter]
         if getattr(self._last, "bundle", None) is not bundle:
+            self.forget()  # before the next one is read, so that only one is in memory
             self._last.points = self._read(covered, bundle)
             self._last.bundle = bundle
         return self._last.points[parameter]
 
-    def raw(self, parameter: str) -> list[Any]:
-        """The stored tensors of a parameter's bundle, as they are."""
-        _, bundle = self._where[parameter]
-        return [self.layout.folder.read(key) for key in bundle.keys.values()]
+    def forget(self) -> None:
+        """Let go of the bundle that this thread read last."""
+        self._last.bundle = self._last.points = None
+
+    def stored(self, key: str) -> Any:
+        """A tensor in the precision it is stored in, checked.
+
+        Raises:
+            CheckpointError: It is not of a floating-point type, or not finite.
+        """
+        folder = self.layout.folder
+        dtype = folder.dtype(key)
+        if dtype not in FLOATS:
+            raise CheckpointError(
+                f"{self.name} ({folder.path}): {key} is stored as {dtype}; "
+                f"expected {', '.join(FLOATS)}",
+                hint="save the adapter unquantised",
+            )
+        array = folder.read(key)
+        check_finite(array, f"{self.name} ({folder.path}): {key}")
+        return array
+
+    def holds_same_as(self, other: PointReader) -> bool:
+        """Whether all stored tensors are equal to another adapter's; stops at a difference."""
+        mine, theirs = (dict(_keys(reader.layout)) for reader in (self, other))
+        return mine.keys() == theirs.keys() and all(
+            _equal(self.layout.folder.read(key), other.layout.folder.read(theirs[where]))
+            for where, key in mine.items()
+        )
 
     def _read(self, covered: Covered, bundle: Bundle) -> dict[str, Any]:
         arrays = {}
         for role, key in bundle.keys.items():
-            stored = self._tensor(key)
+            stored = self.stored(key)
             self._check_copies(bundle, role, key, stored)
             arrays[role] = working_precision(stored)
         return dict(covered.half.decode(bundle, arrays))
 
-    def _tensor(self, key: str) -> Any:
-        folder = self.layout.folder
-        dtype = (folder.header.tensors.get(key) or folder.header.head_tensors[key]).dtype
-        if dtype not in _FLOATS:
-            raise CheckpointError(f"{self.name} ({folder.path}): {key} is stored as {dtype}; expected {', '.join(_FLOATS)}")
-        stored = folder.read(key)
-        check_finite(stored, f"{self.name} ({folder.path}): {key}")
-        return stored
-
     def _check_copies(self, bundle: Bundle, role: str, key: str, stored: Any) -> None:
         """Compare what a file stores several times; the library would take the last one."""
-        import numpy as np
-
         headers = self.layout.folder.header.tensors
         for copy, of in bundle.copies.items():
             if of != role:
                 continue
             origins = {headers[each].same_as or headers[each].name for each in (copy, key)}
-            if len(origins) > 1 and not np.array_equal(self.layout.folder.read(copy), stored):
-                raise CheckpointError(f"{self.name}: {copy} and {key} should hold the same numbers and do not")
+            if len(origins) > 1 and not _equal(self.layout.folder.read(copy), stored):
+                raise CheckpointError(
+                    f"{self.name} ({self.layout.folder.path}): {copy} and {key} should hold the "
+                    "same numbers and do not",
+                    hint="load the adapter with its library and save it again",
+                )
+
+
+def _keys(layout: AdapterLayout) -> list[tuple[tuple[str, str], str]]:
+    """Canonical keys, by the parameters they hold and their role."""
+    return [
+        ((bundle.parameters[0].name, role), key)
+        for _, bundle in layout.bundles()
+        for role, key in bundle.keys.items()
+    ]
+
+
+def _equal(first: Any, second: Any) -> bool:
+    import numpy as np
+
+    return bool(np.array_equal(first, second))
 
 
 def working_precision(stored: Any) -> Any:
@@ -99,8 +133,9 @@ def check_finite(array: Any, what: str) -> None:
     """
     import numpy as np
 
-    if not np.isfinite(array).all():
-        bad = int(array.size - np.isfinite(array).sum())
+    finite = np.isfinite(array)
+    if not finite.all():
+        bad = int(array.size - finite.sum())
         raise CheckpointError(
             f"{what}: {bad} of {array.size} numbers are NaN or infinite",
             hint="the training that made it diverged, or the file is damaged",

@@ -17,7 +17,7 @@ class MergeReport:
 
     Attributes:
         parameters: Number of parameters merged.
-        facts: Fact to parameter to value, as the spaces observed them: ``discarded``, ``clipped``, ...
+        facts: Fact to parameter to value, as the spaces observed them (``discarded``, ...).
         warnings: What the user should know.
     """
 
@@ -52,6 +52,8 @@ class MergeReport:
         return {
             "parameters": self.parameters,
             "measured": self.summary(),
-            "by_parameter": {fact: dict(sorted(values.items())) for fact, values in sorted(self.facts.items())},
+            "by_parameter": {
+                fact: dict(sorted(values.items())) for fact, values in sorted(self.facts.items())
+            },
             "warnings": list(self.warnings),
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from xlmerge.engine.reading import PointReader
 from xlmerge.spaces.protocol import ignore
@@ -51,7 +51,7 @@ class AdapterState(Mapping[str, Any]):
         return len(self.parameters)
 
     def dense(self, name: str) -> Any:
-        """What a parameter adds, as one array: zero where the adapter does nothing (for LoRA, scale * B @ A)."""
+        """What a parameter adds, as one array, zero where it does nothing (LoRA: scale * B @ A)."""
         space = self.space(name)
         return space.dense(space.delta(self[name]))
 
@@ -67,7 +67,7 @@ class AdapterState(Mapping[str, Any]):
         """Close the files."""
         self._layout.folder.close()
 
-    def __enter__(self) -> AdapterState:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:

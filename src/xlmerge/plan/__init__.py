@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 from xlmerge.plan.merge_step import HeadPolicy, MergeStepPlan, PlannedInput
-from xlmerge.plan.planner import Draft, StepRequest, layer_of, plan_merge
+from xlmerge.plan.planner import plan_merge
+from xlmerge.plan.request import Draft, StepRequest
 
-__all__ = ["Draft", "HeadPolicy", "MergeStepPlan", "PlannedInput", "StepRequest", "layer_of", "plan_merge"]
+__all__ = [
+    "Draft",
+    "HeadPolicy",
+    "MergeStepPlan",
+    "PlannedInput",
+    "StepRequest",
+    "plan_merge",
+]

@@ -56,7 +56,8 @@ class MergeStepPlan:
     Attributes:
         name: Name of the step, which becomes the adapter's name.
         method: The method and who provides it.
-        inputs: Adapters in the order in which the method gets them; the first is the pattern for the output's form.
+        inputs: Adapters in the order in which the method gets them; the output takes its form from
+            the first.
         parameters: Values of the method's parameters, defaults filled in; each plain or by pattern.
         options: Values of the spaces' options that were given.
         scope: What one call of the method spans.

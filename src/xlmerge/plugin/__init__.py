@@ -3,7 +3,11 @@
 **What a plugin is.** A module that the entry-point group ``xlmerge`` of an installed package
 refers to. It says which plugin API it is written for, and its hooks return descriptors: adapter
 architectures, merge methods. The architectures and methods that come with xlmerge arrive through
-the same door.
+the same door: ``plugins/xlmerge_standard/merges/linear.py`` is one method, and a new one for
+xlmerge itself is a file beside it and a line in ``plugins/xlmerge_standard/plugin.py``.
+
+Complete packages to copy, tests included, are in ``docs/how-to/write-a-merge-method.md`` and
+``docs/how-to/write-an-architecture.md``. The shortest one follows.
 
 The package, in its ``pyproject.toml``::
 
@@ -42,7 +46,11 @@ Then ``xlmerge plugins`` lists the plugin, and recipes may say ``merge: step``.
 
 **Merge methods** are functions made into descriptors by :func:`merge_method`. The signature is the
 whole declaration, see :mod:`xlmerge.plugin.method`. Annotations are read at run time, so what they
-name has to be imported at run time, not under ``TYPE_CHECKING``.
+name has to be imported at run time, not under ``TYPE_CHECKING``. A method that needs no more than
+coefficients leaves the rest to ``space.lincomb``; one that looks at single entries says
+``elementwise=True`` and works on ``space.dense``. Values that do not go together are refused with
+:class:`xlmerge.errors.ParameterError`, before a point is touched: ``xlmerge check`` calls the
+method without adapters to hear it.
 
 **Adapter architectures** are :class:`AdapterArchitecture` objects with one :class:`FileHalf` for
 each library whose folders they lie in, see :mod:`xlmerge.plugin.architecture`;
@@ -65,6 +73,9 @@ plugins provide belongs to neither until one of them is disabled.
 **Testing.** :mod:`xlmerge.testing` has test suites to inherit from: they hold your methods and
 architectures to the laws they promise. :func:`load_registry` registers a module directly, without
 an installation::
+
+    class TestStep(xlmerge.testing.MergeMethodSuite):
+        method = acme_xlmerge_step.plugin.step
 
     def test_it_loads():
         registry = load_registry([("step", acme_xlmerge_step.plugin)], strict=True)

@@ -141,14 +141,15 @@ class _Sample:
     blocks: list[Array] = field(default_factory=list)
 
     def add(self, values: Array) -> None:
+        xp = array_namespace(values)
         first = min((-self.passed) % self.stride, values.shape[0])
         chosen = values[first :: self.stride]
         self.passed += values.shape[0]
         self.held += chosen.shape[0]
-        self.blocks.append(chosen)
+        # Copies: a view would keep all that it was taken from in memory.
+        self.blocks.append(chosen if self.stride == 1 else xp.asarray(chosen, copy=True))
         while self.held > self.room:
-            xp = array_namespace(*self.blocks)
-            self.blocks = [xp.concat(self.blocks)[::_THINNING]]
+            self.blocks = [xp.asarray(xp.concat(self.blocks)[::_THINNING], copy=True)]
             self.held = self.blocks[0].shape[0]
             self.stride *= _THINNING
 

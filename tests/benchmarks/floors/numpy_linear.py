@@ -48,6 +48,8 @@ def main(out: Path, weights: list[float], folders: list[Path]) -> None:
     if any(lora):
         config["r"] *= len(inputs)
         config["lora_alpha"] *= len(inputs)
+    if "name" in config:
+        config["name"] = out.name
     (out / "adapter_config.json").write_text(json.dumps(config))
 
 

@@ -33,7 +33,8 @@ def main(out: Path, weights: list[float], rank: int, folders: list[Path]) -> Non
         for module in modules:
             a = np.concatenate([tensors[f"{module}.lora_A.weight"] for tensors in inputs])
             b = np.concatenate(
-                [w * t[f"{module}.lora_B.weight"] for w, t in zip(weights, inputs, strict=True)], axis=1
+                [w * t[f"{module}.lora_B.weight"] for w, t in zip(weights, inputs, strict=True)],
+                axis=1,
             )
             left, left_core = np.linalg.qr(b)
             right, right_core = np.linalg.qr(a.T)

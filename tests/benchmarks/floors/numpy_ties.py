@@ -23,7 +23,7 @@ def main(out: Path, density: float, folders: list[Path]) -> None:
         tensors = Tensors(folder / file)
         vector = np.concatenate([tensors[name].reshape(-1) for name in tensors])
         sizes = np.abs(vector)
-        cut = vector.size - max(1, math.ceil(density * vector.size))
+        cut = vector.size - max(1, round(density * vector.size))
         vector[sizes < np.partition(sizes, cut)[cut]] = 0
         trimmed.append(vector)
     elected = np.sign(sum(trimmed))
@@ -34,10 +34,14 @@ def main(out: Path, density: float, folders: list[Path]) -> None:
         votes += agrees
     total /= np.maximum(votes, 1)
     first = Tensors(folders[0] / file).header
-    shapes = {name.replace(folders[0].name, out.name): tuple(e["shape"]) for name, e in first.items()}
+    shapes = {
+        name.replace(folders[0].name, out.name): tuple(e["shape"]) for name, e in first.items()
+    }
     ends = np.cumsum([math.prod(shape) for shape in shapes.values()])
     out.mkdir()
     write(out / file, shapes, iter(np.split(total, ends[:-1])))
+    if "name" in config:
+        config["name"] = out.name
     (out / "adapter_config.json").write_text(json.dumps(config))
 
 

@@ -34,6 +34,8 @@ def main(out: Path, weights: list[float], folders: list[Path]) -> None:
     if "lora_alpha" in config:
         config["r"] *= len(folders)
         config["lora_alpha"] *= len(folders)
+    if "name" in config:
+        config["name"] = out.name
     (out / "adapter_config.json").write_text(json.dumps(config))
 
 

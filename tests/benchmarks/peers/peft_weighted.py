@@ -8,7 +8,9 @@ from peft import PeftModel
 from transformers import XLMRobertaModel
 
 
-def main(base: str, out: str, kind: str, density: str, weights: list[float], folders: list[str]) -> None:
+def main(
+    base: str, out: str, kind: str, density: str, weights: list[float], folders: list[str]
+) -> None:
     """Load everything, merge, save; OUT gets a folder `merged`."""
     names = [f"input{index}" for index in range(len(folders))]
     model = PeftModel.from_pretrained(XLMRobertaModel.from_pretrained(base), folders[0], names[0])

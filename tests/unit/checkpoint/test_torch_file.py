@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import pickle
 import subprocess
 import sys
@@ -281,6 +282,7 @@ def test_a_wrong_checksum_is_seen(tmp_path: Path) -> None:
         (rezipped(ZIP)[:-30], "cut off or damaged"),
         (b"PK\x03\x04", "cut off or damaged"),
     ],
+    ids=itertools.count(),  # the bytes hold the time of day, and workers have to agree on the names
 )
 def test_refuses_other_archives(tmp_path: Path, data: bytes, reason: str) -> None:
     path = tmp_path / "adapter.bin"

@@ -42,8 +42,9 @@ def write_distribution(
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
     """Install distributions; the plugins that are really installed are out of sight."""
-    monkeypatch.setattr(sys, "path", [path for path in sys.path if "site-packages" not in path])
+    # First, since undoing puts back the path as it was before this call.
     monkeypatch.syspath_prepend(str(BROKEN_PLUGINS))
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if "site-packages" not in path])
     before = set(sys.modules)
 
     def install(

@@ -1,0 +1,91 @@
+"""What the installed methods and architectures add to the JSON Schema of recipes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from xlmerge.plugin import AtLeast, Between
+
+if TYPE_CHECKING:
+    from xlmerge.plugin import MergeMethod, ParameterSpec, Registry
+
+__all__ = ["schema_with_methods", "space_options"]
+
+_TYPES = {float: "number", int: "integer", bool: "boolean", str: "string"}
+
+
+def space_options(registry: Registry) -> dict[str, tuple[ParameterSpec, ...]]:
+    """Options that recipes may give for the kinds of adapters, by architecture."""
+    found: dict[str, tuple[ParameterSpec, ...]] = {}
+    for name, item in registry.architectures.items():
+        by_name = {spec.name: spec for half in item.descriptor.files for spec in half.options}
+        if by_name:
+            found[name] = tuple(by_name.values())
+    return found
+
+
+def schema_with_methods(registry: Registry) -> dict[str, Any]:
+    """The JSON Schema of recipes; ``with`` and ``roles`` as each method takes them."""
+    from xlmerge.recipe import recipe_json_schema
+
+    methods = {name: item.descriptor for name, item in registry.methods.items()}
+    options = [spec for specs in space_options(registry).values() for spec in specs]
+    schema = recipe_json_schema({name: _with(each, options) for name, each in methods.items()})
+    for rule in schema["$defs"]["MergeStep"].get("allOf", ()):
+        method = methods[rule["if"]["properties"]["merge"]["const"]]
+        rule["then"]["properties"]["roles"] = _roles(method)
+    return schema
+
+
+def _roles(method: MergeMethod) -> dict[str, Any]:
+    return {
+        "properties": {role.name: {"description": role.summary} for role in method.roles},
+        "required": [role.name for role in method.roles if role.required],
+        "additionalProperties": False,
+    }
+
+
+def _with(method: MergeMethod, options: list[ParameterSpec]) -> dict[str, Any]:
+    """A method's parameters, those the engine adds, and the options of every architecture."""
+    properties = {spec.name: _varying(spec) for spec in (*options, *method.parameters)}
+    properties["scope"] = {
+        "enum": list(method.scopes),
+        "default": method.scopes[0],
+        "description": "what one call of the method spans",
+    }
+    if method.random:
+        properties["seed"] = {
+            "type": "integer",
+            "minimum": 0,
+            "default": 0,
+            "description": "of the random draws",
+        }
+    return {"properties": properties, "additionalProperties": False}
+
+
+def _varying(spec: ParameterSpec) -> dict[str, Any]:
+    """A value, or a mapping from patterns to values."""
+    one = _value(spec)
+    schema: dict[str, Any] = {
+        "anyOf": [one, {"type": "object", "additionalProperties": one, "minProperties": 1}]
+    }
+    if spec.summary:
+        schema["description"] = spec.summary
+    if not spec.required:
+        schema["default"] = spec.default
+    return schema
+
+
+def _value(spec: ParameterSpec) -> dict[str, Any]:
+    value: dict[str, Any]
+    if spec.choices:
+        value = {"enum": [*spec.choices, *([None] if spec.optional else [])]}
+    else:
+        kind = _TYPES[spec.type]
+        value = {"type": [kind, "null"] if spec.optional else kind}
+    if isinstance(spec.range, Between):
+        value["exclusiveMinimum" if spec.range.open_low else "minimum"] = spec.range.low
+        value["exclusiveMaximum" if spec.range.open_high else "maximum"] = spec.range.high
+    elif isinstance(spec.range, AtLeast):
+        value["exclusiveMinimum" if spec.range.open else "minimum"] = spec.range.low
+    return value

@@ -1,0 +1,100 @@
+"""Whether a job may write where it is going to write."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xlmerge.checkpoint.provenance import differences, read_provenance
+from xlmerge.errors import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from xlmerge.checkpoint.provenance import Differences
+    from xlmerge.runner.job import Work
+    from xlmerge.runner.manifest import Manifest
+
+__all__ = ["output_problems"]
+
+ELSEWHERE = "write somewhere else with -o"
+
+
+def output_problems(work: Work, manifest: Manifest) -> list[Problem]:
+    """Refuse to write over an input, outside the recipe's folder, or over another's work."""
+    problems = []
+    for name, folder in work.job.folders.items():
+        try:
+            reasons = [*_misplaced(work, folder), *_occupied(work, manifest, name, folder)]
+        except OSError as error:
+            reasons = [(f"{folder}: cannot be looked at: {error.strerror or error}", ELSEWHERE)]
+        if reasons:
+            message, hint = reasons[0]  # the others follow from it
+            where = work.job.where(("steps", name))
+            problems.append(Problem(message=f"{name}: {message}", where=where, hint=hint))
+    return problems
+
+
+def _misplaced(work: Work, folder: Path) -> Iterator[tuple[str, str]]:
+    """What is wrong with the place itself, whatever is there."""
+    real = folder.resolve()
+    within = work.job.within
+    if within is not None and within.resolve() not in real.parents:
+        yield (
+            f"the output {folder} leads to {real}, outside the recipe's folder",
+            "say where to write with -o",
+        )
+    here = Path.cwd()
+    if real == here or real in here.parents:
+        yield f"the output {folder} is the current folder or holds it", ELSEWHERE
+    recipe = work.job.recipe
+    if recipe is not None and real in recipe.resolve().parents:
+        yield f"the output {folder} holds the recipe", ELSEWHERE
+    for other, place in work.located.items():
+        source = place.path.resolve()
+        if real == source or source in real.parents or real in source.parents:
+            yield f"the output {folder} and the input {other} ({place.path}) overlap", ELSEWHERE
+    in_the_way = next((above for above in real.parents if above.exists()), None)
+    if in_the_way is not None and not in_the_way.is_dir():
+        yield f"the output would lie in {in_the_way}, which is a file", ELSEWHERE
+
+
+def _occupied(work: Work, manifest: Manifest, name: str, folder: Path) -> Iterator[tuple[str, str]]:
+    """What is wrong with replacing what is there."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        yield f"{folder} exists and is no folder", ELSEWHERE
+        return
+    if work.job.force:
+        below = sorted(entry.name for entry in folder.iterdir() if entry.is_dir())
+        if below:
+            # More than an adapter lies here; --force is meant for outputs, not for whole trees.
+            shown = ", ".join(below[:3]) + (", ..." if below[3:] else "")
+            reason = f"{folder} holds folders ({shown}) and is not replaced, not even with --force"
+            yield reason, f"move them away, or {ELSEWHERE}"
+        return
+    if not any(folder.iterdir()):
+        return
+    replace = f"{ELSEWHERE}, or replace it with --force"
+    record, changes = _state(work, folder)
+    if record is None or record.get("recipe") != work.job.title or record.get("step") != name:
+        made = f"was made by {record.get('recipe')!r}" if record else "was not made by xlmerge"
+        yield f"{folder} exists and {made}", replace
+    elif manifest.other_recipe is not None:
+        yield f"{folder} exists and was made by {manifest.other_recipe}", replace
+    elif changes.changed or changes.added:
+        yield (
+            f"{folder} was changed since xlmerge wrote it: {changes}",
+            "keep a copy of the changes, then replace it with --force",
+        )
+
+
+def _state(work: Work, folder: Path) -> tuple[dict[str, Any] | None, Differences]:
+    """The record of a folder, and how the folder differs from it."""
+    while True:
+        record = read_provenance(folder)
+        changes = differences(folder, record or {}, work.memory)
+        # A run beside this one may put a new result there between the two.
+        if record is None or not changes or read_provenance(folder) == record:
+            return record, changes

@@ -1,0 +1,43 @@
+"""Tiny adapter folders of every kind, made from plain NumPy and the package's own writers.
+
+Key names, shapes and settings are those that the libraries write for a model of 2 layers and width
+8, so that the folders load there too. Nothing here imports torch.
+
+    folder = make(tmp_path / "en", "seq_bn_inv", seed=1, labels=3)
+    arrays = tensors(folder)
+"""
+
+from __future__ import annotations
+
+from builders.folders import ADAPTERS_KINDS, KINDS, PEFT_KINDS, make, write_recipe
+from builders.layouts import MODELS, Model
+from builders.reading import (
+    config,
+    document,
+    edit_config,
+    edit_head,
+    edit_tensors,
+    listing,
+    snapshot,
+    tensor_file,
+    tensors,
+)
+
+__all__ = [
+    "ADAPTERS_KINDS",
+    "KINDS",
+    "MODELS",
+    "PEFT_KINDS",
+    "Model",
+    "config",
+    "document",
+    "edit_config",
+    "edit_head",
+    "edit_tensors",
+    "listing",
+    "make",
+    "snapshot",
+    "tensor_file",
+    "tensors",
+    "write_recipe",
+]
