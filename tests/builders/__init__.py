@@ -4,7 +4,8 @@ Key names, shapes and settings are those that the libraries write for a model of
 8, so that the folders load there too. Nothing here imports torch.
 
     folder = make(tmp_path / "en", "seq_bn_inv", seed=1, labels=3)
-    arrays = tensors(folder)
+    output = merge("linear", {folder: 0.5}, output=tmp_path / "half")
+    arrays = tensors(output)
 """
 
 from __future__ import annotations
@@ -22,6 +23,15 @@ from builders.reading import (
     tensor_file,
     tensors,
 )
+from builders.running import (
+    Recorder,
+    check_problems,
+    merge,
+    merge_error,
+    registry,
+    run,
+    run_problems,
+)
 
 __all__ = [
     "ADAPTERS_KINDS",
@@ -29,6 +39,8 @@ __all__ = [
     "MODELS",
     "PEFT_KINDS",
     "Model",
+    "Recorder",
+    "check_problems",
     "config",
     "document",
     "edit_config",
@@ -36,6 +48,11 @@ __all__ = [
     "edit_tensors",
     "listing",
     "make",
+    "merge",
+    "merge_error",
+    "registry",
+    "run",
+    "run_problems",
     "snapshot",
     "tensor_file",
     "tensors",

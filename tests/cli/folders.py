@@ -31,7 +31,8 @@ def write_safetensors(path: Path, tensors: Mapping[str, np.ndarray[Any, Any]]) -
 def _numbers(seed: int, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, np.ndarray[Any, Any]]:
     rng = np.random.default_rng(seed)
     return {
-        name: rng.standard_normal(shape).astype(np.float32) for name, shape in sorted(shapes.items())
+        name: rng.standard_normal(shape).astype(np.float32)
+        for name, shape in sorted(shapes.items())
     }
 
 

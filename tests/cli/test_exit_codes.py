@@ -128,7 +128,12 @@ def test_not_finite(xl: CommandLine, work: Path) -> None:
 
 
 def test_identical_references(xl: CommandLine, work: Path) -> None:
-    roles = ("task_in_source=senti-id", "reference_in_source=emot-id", "reference_in_target=emot-id")
+    folders.lora(work / "emot-id-again", seed=11)
+    roles = (
+        "task_in_source=senti-id",
+        "reference_in_source=emot-id",
+        "reference_in_target=emot-id-again",
+    )
     shown = xl(
         *("merge", "adamergex", "-o", "out"), *(word for role in roles for word in ("--role", role))
     )

@@ -65,9 +65,7 @@ def test_the_help_of_a_subcommand(xl: CommandLine) -> None:
 @pytest.mark.parametrize(
     ("given", "meant"), [("cehck", "check"), ("Merge", "merge"), ("method", "methods")]
 )
-def test_an_unknown_command_gets_the_nearest_name(
-    xl: CommandLine, given: str, meant: str
-) -> None:
+def test_an_unknown_command_gets_the_nearest_name(xl: CommandLine, given: str, meant: str) -> None:
     shown = xl(given)
     assert shown.code == 2
     assert f"Did you mean {meant!r}?" in shown.err

@@ -182,9 +182,7 @@ def test_a_disabled_plugin(xl: CommandLine, monkeypatch: pytest.MonkeyPatch) -> 
     assert "disabled" in shown.err
 
 
-def test_a_disabled_plugin_that_is_none(
-    xl: CommandLine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_disabled_plugin_that_is_none(xl: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XLMERGE_DISABLE_PLUGINS", "adamergx")
     for arguments in (["plugins"], ["plugins", "--json"]):
         shown = xl(*arguments)
@@ -195,6 +193,16 @@ def test_a_disabled_plugin_that_is_none(
     assert shown.err.startswith("warning: XLMERGE_DISABLE_PLUGINS names 'adamergx'")
     monkeypatch.setenv("XLMERGE_STRICT_PLUGINS", "1")
     assert xl("plugins").code == 3
+
+
+@pytest.mark.parametrize("width", ["20", "300"])
+def test_tables_do_not_depend_on_the_width_of_a_terminal(
+    xl: CommandLine, work: Path, monkeypatch: pytest.MonkeyPatch, width: str
+) -> None:
+    commands = (["methods"], ["inspect", "en"], ["diff", "en", "id"], ["plugins"])
+    usual = [xl(*arguments).out for arguments in commands]
+    monkeypatch.setenv("COLUMNS", width)
+    assert [xl(*arguments).out for arguments in commands] == usual
 
 
 # --- schema ---------------------------------------------------------------------------------------

@@ -95,7 +95,9 @@ def test_weights_by_part(xl: CommandLine, work: Path) -> None:
         np.testing.assert_array_equal(value, expected[name])
 
 
-@pytest.mark.parametrize("weights", ["a,b", "0.5;0.5", "0.5,", ",", "", "0.5,nan", "1,.inf", "{},1"])
+@pytest.mark.parametrize(
+    "weights", ["a,b", "0.5;0.5", "0.5,", ",", "", "0.5,nan", "1,.inf", "{},1"]
+)
 def test_malformed_weights(xl: CommandLine, work: Path, weights: str) -> None:
     shown = xl("merge", "linear", "en", "id", "--weights", weights, "-o", "out")
     assert shown.code == 2
@@ -128,7 +130,12 @@ def test_too_few_weights(xl: CommandLine, work: Path) -> None:
         (["linear", "en", "id"], "add --weights 0.5,0.5"),
         (["linear"], "at least 1"),
         (["linear", "en", "id", "--weights", "1,1", "--role", "initial=jv"], "no role `initial`"),
-        (["linear", "en", "nowhere", "--weights", "1,1"], "nowhere: no such folder"),
+        (
+            ["linear", "en", "nowhere", "--weights", "1,1"],
+            "error: nowhere: nowhere: no such folder",
+        ),
+        (["linear", "en", "./ud", "--weights", "1,1"], "did you mean id?"),
+        (["linear", "en", "sub/ud", "--weights", "1,1"], "did you mean id?"),
         (["linear", "en", "senti-id", "--weights", "1,1"], "adapters"),
         (["linear", "en", "id", "--weights", "1,1", "--base-model", "other/model"], "someone/tiny"),
         (["linear", "en", "id", "--weights", "1,1", "--heads", "keep"], "'keep'"),
@@ -145,6 +152,7 @@ def test_too_few_weights(xl: CommandLine, work: Path) -> None:
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_slips(xl: CommandLine, work: Path, arguments: list[str], said: str) -> None:
+    folders.language(work / "sub" / "id", seed=1)
     shown = xl("merge", *arguments, "-o", "out")
     assert shown.code == 2
     assert said in shown.err

@@ -34,7 +34,9 @@ def test_a_second_run_does_nothing(xl: CommandLine, work: Path) -> None:
 
 
 def test_a_recipe_elsewhere(
-    xl: CommandLine, work: Path, tmp_path_factory: pytest.TempPathFactory,
+    xl: CommandLine,
+    work: Path,
+    tmp_path_factory: pytest.TempPathFactory,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path_factory.mktemp("else where"))

@@ -49,7 +49,9 @@ PAGES = sorted(
     ]
     + [ROOT / "README.md"]
 )
-_FENCE = re.compile(r"^(?P<indent> *)```(?P<kind>\w*)\n(?P<text>.*?)^ *```$", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(
+    r"^(?P<indent> *)```(?P<kind>\w*)\n(?P<text>.*?)^ *```$", re.MULTILINE | re.DOTALL
+)
 
 
 @dataclass(frozen=True)
@@ -230,9 +232,7 @@ def generator() -> ModuleType:
 
 
 def generated_pages() -> list[Path]:
-    return [
-        page for page in PAGES if "<!-- generated: " in page.read_text(encoding="utf-8")
-    ]
+    return [page for page in PAGES if "<!-- generated: " in page.read_text(encoding="utf-8")]
 
 
 @pytest.mark.parametrize("page", generated_pages(), ids=lambda page: page.name)
@@ -260,9 +260,7 @@ MENTIONED = {
     "methods.md": list(discover().methods),
     "adapter-kinds.md": list(discover().architectures),
     "errors.md": [
-        name
-        for name in errors.__all__
-        if issubclass(getattr(errors, name), errors.XLMergeError)
+        name for name in errors.__all__ if issubclass(getattr(errors, name), errors.XLMergeError)
     ],
     "cli.md": [
         *(f"xlmerge {name}" for name in COMMANDS),
@@ -346,7 +344,9 @@ def our_files() -> Iterator[Path]:
 def test_no_path_of_a_machine_and_no_package_host() -> None:
     # Put together here, so that this file does not find itself.
     places = "|".join(["work", "root", "home/[a-z]+", "Users/[A-Za-z]+"])
-    hosts = "|".join(["pypi" + r"\.org", "pythonhosted" + r"\.org", r"download\.pytorch" + r"\.org"])
+    hosts = "|".join(
+        ["pypi" + r"\.org", "pythonhosted" + r"\.org", r"download\.pytorch" + r"\.org"]
+    )
     pattern = re.compile(rf"(?<![\w.~:-])/(?:{places})/|{hosts}")
     found = [
         f"{path.relative_to(ROOT)}:{number}: {line.strip()}"

@@ -31,6 +31,8 @@ _PEFT = {
     "BOFT": "it rotates weights, and the sum of two rotations is none",
     "HRA": "it reflects weights, and the sum of two reflections is none",
     "LN_TUNING": "it replaces layer norms of the base model",
+    "PROMPT_TUNING": "soft prompts are not merged by this version",
+    "P_TUNING": "soft prompts are not merged by this version",
 }
 # Where `supports_lora_conversion` is true in PEFT 0.21.
 _CONVERTIBLE = frozenset(

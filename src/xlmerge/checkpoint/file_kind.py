@@ -28,16 +28,16 @@ def foreign_kind(head: bytes) -> tuple[str, str] | None:
     """Name and next step of a file that holds no tensors; None where nothing is known of it."""
     text = head.lstrip().lower()
     if head.startswith(b"version https://git-lfs"):
-        return "a Git LFS pointer, not the file itself", "Run `git lfs pull` in its repository."
+        return "a Git LFS pointer, not the file itself", "run `git lfs pull` in its repository"
     if text.startswith((b"<!doctype", b"<html", b"<?xml")):
-        return "a web page", "The download went to a page about the file; download the file itself."
+        return "a web page", "the download went to a page about the file; download the file itself"
     if head.startswith(_PICKLE_PROTOCOLS):
         return (
             "a pickle that torch.save did not write",
-            "Loading it could run code: find its source.",
+            "loading it could run code: find its source",
         )
     if head[257:262] == b"ustar":
-        return "a tar archive", "Unpack it; torch files of before 2017 must be saved anew."
+        return "a tar archive", "unpack it; torch files of before 2017 must be saved anew"
     if text.startswith((b"{", b"[")):
-        return "a JSON text", "Give the file with the tensors, not a configuration."
+        return "a JSON text", "give the file with the tensors, not a configuration"
     return None

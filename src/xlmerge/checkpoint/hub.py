@@ -54,12 +54,15 @@ def locate(reference: str, start: Path, *, commit: str | None = None) -> Located
     match = _HUB_ID.fullmatch(reference)
     if match is None:
         raise CheckpointError(
-            f"{reference}: no such folder (looked for {path})", hint=_similar(path)
+            f"{reference}: no such folder (looked for {path})",
+            hint=_similar(path)
+            or "give a folder, or a hub id such as AdapterHub/xlm-roberta-base-en-wiki_pfeiffer",
         )
     return _download(match, reference, path, commit)
 
 
-def _similar(path: Path) -> str:
+def _similar(path: Path) -> str | None:
+    """A question that names the folder that was perhaps meant."""
     import difflib
 
     try:
@@ -67,9 +70,7 @@ def _similar(path: Path) -> str:
     except OSError:
         names = []
     close = difflib.get_close_matches(path.name, names, n=1)
-    if close:
-        return f"did you mean {close[0]}?"
-    return "give a folder, or a hub id such as AdapterHub/xlm-roberta-base-en-wiki_pfeiffer"
+    return f"did you mean {close[0]}?" if close else None
 
 
 def _download(match: re.Match[str], reference: str, path: Path, commit: str | None) -> Located:
@@ -93,7 +94,8 @@ def _download(match: re.Match[str], reference: str, path: Path, commit: str | No
     except RepositoryNotFoundError as error:
         raise HubError(
             f"{reference}: neither a folder ({path}) nor a repository of the hub",
-            hint="check the spelling; for a private repository, `hf auth login` first",
+            hint=_similar(path)
+            or "check the spelling; for a private repository, `hf auth login` first",
         ) from error
     except RevisionNotFoundError as error:
         raise HubError(
@@ -105,8 +107,8 @@ def _download(match: re.Match[str], reference: str, path: Path, commit: str | No
         raise HubError(
             f"{reference}: no folder ({path}), and the hub cannot be reached or has not got it in "
             f"its cache: {reason}",
-            hint=f"with a network: `hf download {repo}`; then it is found in the cache, also "
-            "offline",
+            hint=_similar(path)
+            or f"with a network: `hf download {repo}`; then it is found in the cache, also offline",
         ) from error
     folder = snapshot / sub
     if not folder.is_dir():

@@ -42,12 +42,12 @@ def new_array(path: Path, header: TensorHeader, shape: tuple[int, ...] | None = 
             f"{path}: tensor {header.name!r} has dtype {header.dtype}, which cannot be read"
             f" (expected one of {readable})"
         )
-        raise CheckpointError(msg, hint="Convert the adapter to float32, float16 or bfloat16.")
+        raise CheckpointError(msg, hint="convert the adapter to float32, float16 or bfloat16")
     try:
         return np.empty(header.shape if shape is None else shape, numpy_dtype(header.dtype))
     except ValueError as error:  # more axes, or longer ones, than NumPy can count
         msg = f"{path}: tensor {header.name!r} has shape {header.shape}: {error}"
-        raise CheckpointError(msg, hint="No adapter has such a tensor; check the file.") from error
+        raise CheckpointError(msg, hint="no adapter has such a tensor; check the file") from error
 
 
 def byte_view(array: Array) -> memoryview:

@@ -7,9 +7,9 @@ from xlmerge.checkpoint.positioned_file import DAMAGED
 __all__ = ["UNSAFE", "PickleRefusedError", "refused_name", "refused_opcode"]
 
 UNSAFE = (
-    "Do not load it by other means either, unless you trust its author: ask for a safetensors file."
+    "do not load it by other means either, unless you trust its author: ask for a safetensors file"
 )
-_CONVERT = "Convert its tensors (dense, on the CPU, not quantised) and save it again."
+_CONVERT = "convert its tensors (dense, on the CPU, not quantised) and save it again"
 _TENSOR_MODULES = frozenset({"torch._utils", "torch._tensor", "torch.storage"})
 _EXTENSIONS = frozenset({b"\x82", b"\x83", b"\x84"})
 _INSTANCES = frozenset({b"o", b"\x81", b"\x92"})

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DAMAGED", "PositionedFile"]
 
-DAMAGED = "The file is damaged or incomplete: copy or download it again."
+DAMAGED = "the file is damaged or incomplete: copy or download it again"
 
 # Windows has no positioned read; a lock around seek and read does the same there.
 _HAS_PREADV = hasattr(os, "preadv")
@@ -41,15 +41,15 @@ class PositionedFile:
             # Asked before opening, since opening a named pipe waits for its other end.
             if not stat.S_ISREG(path.stat().st_mode):
                 msg = f"{path}: expected a file, found a folder or a device"
-                raise CheckpointError(msg, hint="Give the path of the tensor file itself.")
+                raise CheckpointError(msg, hint="give the path of the tensor file itself")
             self._file = path.open("rb", buffering=0)
             self.size = os.fstat(self._file.fileno()).st_size
         except FileNotFoundError:
-            hint = "Check the path; a hub download may be incomplete."
+            hint = "check the path; a hub download may be incomplete"
             raise CheckpointError(f"{path}: no such file", hint=hint) from None
         except OSError as error:
             msg = f"{path}: cannot be opened: {error.strerror or error}"
-            raise CheckpointError(msg, hint="Check the path and its permissions.") from error
+            raise CheckpointError(msg, hint="check the path and its permissions") from error
 
     def read(self, offset: int, count: int, what: str) -> bytes:
         """Read ``count`` bytes at ``offset``; raises as ``read_into``."""

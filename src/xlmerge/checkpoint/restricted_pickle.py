@@ -200,7 +200,7 @@ class _Machine:
                 kind = type(key).__name__
                 raise PickleRefusedError(
                     f"it holds a dictionary with a key of type {kind}, expected names",
-                    "Save a plain dictionary from names to tensors.",
+                    "save a plain dictionary from names to tensors",
                 )
             target[key] = value
         self.push(target)

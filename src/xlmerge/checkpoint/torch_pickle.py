@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["StorageRef", "TensorRef", "persistent_storages", "state_dict", "vocabulary"]
 
-_SAVE_AGAIN = "Save a plain dictionary from names to tensors with torch.save."
+_SAVE_AGAIN = "save a plain dictionary from names to tensors with torch.save"
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +196,7 @@ def state_dict(content: object) -> dict[str, TensorRef]:
         if isinstance(value, dict):
             raise PickleRefusedError(
                 f"{key!r} holds a dictionary, expected a tensor: the file is a training checkpoint",
-                f"Save the adapter's own tensors, perhaps checkpoint[{key!r}], to a file.",
+                f"save the adapter's own tensors, perhaps checkpoint[{key!r}], to a file",
             )
         if not isinstance(value, TensorRef):
             raise PickleRefusedError(

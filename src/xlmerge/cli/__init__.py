@@ -169,7 +169,12 @@ def _tell(error: XLMergeError) -> None:
     """An error in one paragraph; whoever asks for strict plugins also sees where theirs broke."""
     from xlmerge.errors import PluginLoadError
 
-    strict = os.environ.get("XLMERGE_STRICT_PLUGINS", "").strip().lower() in {"1", "true", "yes", "on"}
+    strict = os.environ.get("XLMERGE_STRICT_PLUGINS", "").strip().lower() in {
+        "1",
+        "true",
+        "yes",
+        "on",
+    }
     if strict and isinstance(error, PluginLoadError) and error.__cause__ is not None:
         import traceback
 

@@ -101,7 +101,7 @@ def as_options() -> Iterator[None]:
         problems = [
             Problem(
                 message=_spoken(problem.message),
-                where=_place(problem.where),
+                where=_place(problem),
                 hint=_spoken(problem.hint) if problem.hint else None,
             )
             for problem in error.problems
@@ -113,17 +113,17 @@ def as_options() -> Iterator[None]:
         raise
 
 
-def _place(where: str | None) -> str | None:
-    """``with.t`` is ``--with t``; a problem of no option needs no place."""
-    kind, _, name = (where or "").partition(".")
+def _place(problem: Problem) -> str | None:
+    """``with.t`` is ``--with t``; what the message says already, or is no option, is no place."""
+    kind, _, name = (problem.where or "").partition(".")
     options = {
         "with": name and f"--with {name}",
         "roles": name and f"--role {name}",
         "heads": "--heads",
-        "adapters": name,
+        "adapters": "" if problem.message.startswith(f"{name}: ") else name,
         "merge": "",
     }
-    return options.get(kind, where) or None
+    return options.get(kind, problem.where) or None
 
 
 def _spoken(text: str) -> str:

@@ -63,6 +63,4 @@ def _table(parts: list[PartFigures]) -> str:
         )
         for part in parts
     ]
-    return columns(
-        ("layer", "part", "norm of first", "norm of second", "distance", "cosine"), rows
-    )
+    return columns(("layer", "part", "norm of first", "norm of second", "distance", "cosine"), rows)

@@ -72,10 +72,7 @@ def _facts(found: Inspection) -> list[tuple[str, list[str]]]:
         ("layers", [_ranges(found.layers) or "none"]),
         (
             "size",
-            [
-                f"{count(found.numbers, 'number')}, {size(found.bytes)} "
-                f"({', '.join(found.dtypes)})"
-            ],
+            [f"{count(found.numbers, 'number')}, {size(found.bytes)} ({', '.join(found.dtypes)})"],
         ),
         ("head", _head(found)),
         ("settings", _settings(found)),
@@ -101,9 +98,7 @@ def _base_model(found: Inspection) -> str:
 def _head(found: Inspection) -> list[str]:
     if found.head is None:
         return ["none"]
-    lines = [
-        f"{key} {' x '.join(map(str, shape))}" for key, shape in found.head["tensors"].items()
-    ]
+    lines = [f"{key} {' x '.join(map(str, shape))}" for key, shape in found.head["tensors"].items()]
     labels = found.head["labels"]
     return [*lines, *([f"labels {', '.join(map(str, labels))}"] if labels else [])]
 

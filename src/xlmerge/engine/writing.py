@@ -14,7 +14,7 @@ from xlmerge.engine.heads import HeadOutput
 from xlmerge.engine.merging import Merging
 from xlmerge.engine.report import MergeReport
 from xlmerge.engine.threads import in_order, one_blas_thread, reuse_memory
-from xlmerge.errors import CheckpointError, MergeError, XLMergeError
+from xlmerge.errors import CheckpointError, MergeError, SpaceError, XLMergeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -126,6 +126,11 @@ class _Output:
                     attributes = covered.half.attributes(parameter, points[parameter.name])
                     self._attributes[parameter.name] = dict(attributes)
                 return self._stored(bundle, covered.half.encode(bundle, points, {}))
+        except (MergeError, SpaceError) as error:
+            # Neither methods nor spaces know what they work on.
+            where = f"{self._plan.name}: {bundle.parameters[0].name}"
+            error.message = f"{where}: {error.message}"
+            raise
         except XLMergeError:
             raise
         except OSError as error:

@@ -217,7 +217,12 @@ def claim_by_patterns(
 
     Returns:
         The claim, or None if no key matches.
+
+    Raises:
+        TypeError: ``patterns`` is a single text, whose letters would be the patterns.
     """
+    if isinstance(patterns, str):
+        raise TypeError(f"`patterns` is a list of texts; found the single text {patterns!r}")
     compiled = [re.compile(pattern) for pattern in patterns]
     bundles = []
     for key, tensor in header.tensors.items():

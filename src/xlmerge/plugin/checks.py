@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import inspect
 import re
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 from xlmerge.errors import PluginError
 from xlmerge.plugin.architecture import AdapterArchitecture, FileHalf
-from xlmerge.plugin.method import RESERVED, MergeMethod, Scope
+from xlmerge.plugin.method import RESERVED, MergeMethod, declaration_problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -97,11 +97,8 @@ def _method_problems(method: MergeMethod) -> Iterator[str]:
     yield from _common_problems(method)
     if not callable(method.function):
         yield f"its function cannot be called: {_short(method.function)}"
-    if method.count is None and not method.roles:
-        yield "it takes no adapter"
-    if not method.scopes or not set(method.scopes) <= set(get_args(Scope)):
-        yield f"its scopes are {method.scopes!r}; expected some of {get_args(Scope)}"
-    yield from _parameter_problems(method.parameters, "parameter")
+    yield from declaration_problems(method)
+    yield from _twice(method.parameters, "parameter")
 
 
 def _architecture_problems(architecture: AdapterArchitecture) -> Iterator[str]:
@@ -135,13 +132,14 @@ def _half_problems(half: FileHalf) -> Iterator[str]:
     except Exception as error:  # noqa: BLE001 - annotations are a stranger's code, evaluated
         yield f"the options of its {half.format} half cannot be read: {error}"
     else:
-        yield from _parameter_problems(options, f"option of its {half.format} half")
+        what = f"option of its {half.format} half"
+        yield from _twice(options, what)
+        for name in sorted(RESERVED.intersection(option.name for option in options)):
+            yield f"the {what} `{name}` has a name that the engine uses itself"
 
 
-def _parameter_problems(parameters: Iterable[ParameterSpec], what: str) -> Iterator[str]:
-    """What is wrong with parameters or options; the engine has its own beside them."""
+def _twice(parameters: Iterable[ParameterSpec], what: str) -> Iterator[str]:
+    """Names that come more than once."""
     names = [parameter.name for parameter in parameters]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield f"it has more than one {what} named `{name}`"
-    for name in sorted(RESERVED.intersection(names)):
-        yield f"the {what} `{name}` has a name that the engine uses itself"

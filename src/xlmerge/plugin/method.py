@@ -24,11 +24,22 @@ from xlmerge.plugin.random import Random
 from xlmerge.spaces.protocol import Point
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-__all__ = ["Count", "MergeMethod", "Role", "Scope", "Weights", "merge_method"]
+__all__ = [
+    "Count",
+    "MergeMethod",
+    "Role",
+    "Scope",
+    "Weights",
+    "declaration_problems",
+    "merge_method",
+]
 
 Scope = Literal["parameter", "layer", "adapter"]
+_POSITIONAL_ONLY = inspect.Parameter.POSITIONAL_ONLY
+_POSITIONAL = inspect.Parameter.POSITIONAL_OR_KEYWORD
+
 RESERVED = frozenset({"scope", "seed"})
 
 
@@ -151,7 +162,9 @@ def merge_method(  # noqa: PLR0913 - one argument for each thing a method may de
             arrays=arrays,
             **read,
         )
-        _check_declaration(method)
+        problems = [*_problems_in_words(method), *declaration_problems(method)]
+        if problems:
+            raise TypeError(f"merge method {method.name!r}: {'; '.join(problems)}")
         return method
 
     return declare
@@ -164,8 +177,15 @@ def _read_signature(function: Callable[..., Any]) -> dict[str, Any]:
     parameters: list[ParameterSpec] = []
     read: dict[str, Any] = {"count": None, "weighted": "no", "random": False}
     arguments = list(inspect.signature(function).parameters.values())
-    if not arguments or arguments[0].name != "space":
-        raise TypeError(f"{function.__qualname__}: the first argument of a merge method is `space`")
+    if (
+        not arguments
+        or arguments[0].name != "space"
+        or arguments[0].kind not in {_POSITIONAL_ONLY, _POSITIONAL}
+    ):
+        raise TypeError(
+            f"{function.__qualname__}: the first argument of a merge method is `space`, "
+            "which is passed by position"
+        )
     for argument in arguments[1:]:
         if argument.kind is not inspect.Parameter.KEYWORD_ONLY:
             raise TypeError(
@@ -213,36 +233,32 @@ def _unwrap(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
             return annotation, extras
 
 
-def _check_declaration(method: MergeMethod) -> None:
-    """Refuse a declaration that the engine could not keep."""
-    role_names = {role.name for role in method.roles}
-    problems = []
+def _problems_in_words(method: MergeMethod) -> Iterator[str]:
+    """What is wrong with the fields that people read."""
     if not re.fullmatch(r"[a-z][a-z0-9_]*", method.name):
-        problems.append(f"the name {method.name!r} is not lower-case words joined by `_`")
+        yield f"the name {method.name!r} is not lower-case words joined by `_`"
     if not method.summary or not method.source:
-        problems.append("summary and source must not be empty")
+        yield "summary and source must not be empty"
+
+
+def declaration_problems(method: MergeMethod) -> Iterator[str]:
+    """What the engine could not keep of a declaration, however it was made."""
+    roles = [role.name for role in method.roles]
     if method.count is None and not method.roles:
-        problems.append("it takes no adapter: declare a `Point` or `adapters: Sequence[Point]`")
+        yield "it takes no adapter: declare a `Point` or `adapters: Sequence[Point]`"
     if method.count is None and method.weighted != "no":
-        problems.append("it takes weights but no `adapters`")
+        yield "it takes weights but no `adapters`"
     if not method.scopes:
-        problems.append("it has no scope")
-    if method.random and method.scopes != ("parameter",):
-        problems.append("a method that draws random numbers works per parameter")
-    if method.heads not in {"ask", "drop"} and method.heads.removeprefix("from ") not in role_names:
-        problems.append(
-            f"heads={method.heads!r} is neither ask, drop nor `from ROLE` of {sorted(role_names)}"
-        )
-    problems += [
-        f"distinct names the unknown role {role!r}"
-        for pair in method.distinct
-        for role in pair
-        if role not in role_names
-    ]
-    problems += [
-        f"`{spec.name}` is a name the engine uses"
-        for spec in method.parameters
-        if spec.name in RESERVED
-    ]
-    if problems:
-        raise TypeError(f"merge method {method.name!r}: " + "; ".join(problems))
+        yield "it has no scope"
+    for scope in method.scopes:
+        if scope not in typing.get_args(Scope):
+            yield f"its scope {scope!r} is none of {', '.join(typing.get_args(Scope))}"
+    if method.random and tuple(method.scopes) != ("parameter",):
+        yield "a method that draws random numbers works per parameter"
+    if method.heads not in {"ask", "drop", *(f"from {role}" for role in roles)}:
+        yield f"heads={method.heads!r} is neither ask, drop nor `from ROLE` of {sorted(roles)}"
+    for role in sorted({role for pair in method.distinct for role in pair} - set(roles)):
+        yield f"distinct names the unknown role {role!r}"
+    for spec in method.parameters:
+        if spec.name in RESERVED:
+            yield f"`{spec.name}` is a name the engine uses"

@@ -111,7 +111,10 @@ class ParameterSpec:
         if value is None and self.optional:
             return None
         if self.type is float and isinstance(value, int) and not isinstance(value, bool):
-            value = float(value)
+            try:
+                value = float(value)
+            except OverflowError:
+                value = math.inf if value > 0 else -math.inf
         if not isinstance(value, self.type) or (isinstance(value, bool) and self.type is not bool):
             raise ParameterError(f"`{self.name}` expects {self.describe()}; found {value!r}")
         if isinstance(value, float) and not math.isfinite(value):
@@ -153,8 +156,15 @@ def annotations_of(function: Callable[..., Any]) -> dict[str, Any]:
     The others are left alone: they may name what is imported for type checkers only.
 
     Raises:
-        TypeError: An annotation names something that does not exist where the function is defined.
+        TypeError: An annotation names something that does not exist where the function is defined;
+            or it is no plain function, so that there is no such place.
     """
+    function = inspect.unwrap(function)
+    if not inspect.isroutine(function) or not hasattr(function, "__globals__"):
+        raise TypeError(
+            f"expected a function, whose signature can be read; found {function!r} of type "
+            f"{type(function).__name__}"
+        )
     names = [
         name
         for name, argument in inspect.signature(function).parameters.items()
@@ -236,12 +246,15 @@ def parameter_specs(
     """All keyword-only scalar parameters of ``function``, in order, less those in ``skip``.
 
     Raises:
-        TypeError: One of them is no scalar declaration.
+        TypeError: One of them is no scalar declaration, or has no annotation.
     """
     annotations = annotations_of(function)
     skipped = set(skip)
-    return tuple(
-        parameter_spec(name, annotations.get(name, str), parameter.default)
-        for name, parameter in inspect.signature(function).parameters.items()
-        if parameter.kind is inspect.Parameter.KEYWORD_ONLY and name not in skipped
-    )
+    specs = []
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.kind is not inspect.Parameter.KEYWORD_ONLY or name in skipped:
+            continue
+        if name not in annotations:
+            raise TypeError(f"`{name}` has no annotation")
+        specs.append(parameter_spec(name, annotations[name], parameter.default))
+    return tuple(specs)

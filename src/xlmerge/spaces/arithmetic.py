@@ -27,7 +27,7 @@ def require_equal_shapes(operation: str, *arrays: Array) -> None:
     shapes = [tuple(array.shape) for array in arrays]
     if any(shape != shapes[0] for shape in shapes):
         found = ", ".join(str(shape) for shape in shapes)
-        raise SpaceError(f"{operation} needs operands of equal shape, found {found}.")
+        raise SpaceError(f"{operation} needs operands of equal shape, found {found}")
 
 
 def require_weights(weights: Sequence[float], deltas: Sequence[object]) -> None:
@@ -38,8 +38,8 @@ def require_weights(weights: Sequence[float], deltas: Sequence[object]) -> None:
     """
     if not deltas or len(weights) != len(deltas):
         raise SpaceError(
-            "A linear combination needs one weight per delta and at least one delta, "
-            f"found {len(weights)} weights and {len(deltas)} deltas."
+            "a linear combination needs one weight per delta and at least one delta, "
+            f"found {len(weights)} weights and {len(deltas)} deltas"
         )
 
 
@@ -54,7 +54,7 @@ def combine(weights: Sequence[float], arrays: Sequence[Array]) -> Array:
         SpaceError: Shapes differ, or weights and arrays do not pair up.
     """
     require_weights(weights, arrays)
-    require_equal_shapes("A linear combination", *arrays)
+    require_equal_shapes("a linear combination", *arrays)
     xp = array_namespace(*arrays)
     dtype = xp.result_type(*arrays)
     terms = [pair for pair in zip(weights, arrays, strict=True) if pair[0] != 0]
@@ -73,7 +73,7 @@ def inner_product(first: Array, second: Array) -> float:
     Raises:
         SpaceError: The shapes differ.
     """
-    require_equal_shapes("An inner product", first, second)
+    require_equal_shapes("an inner product", first, second)
     xp = array_namespace(first, second)
     first, second = xp.reshape(first, (-1,)), xp.reshape(second, (-1,))
     total = 0.0
@@ -90,7 +90,7 @@ def step(x: Array, source: Array, target: Array, t: float) -> Array:
     Raises:
         SpaceError: The shapes differ.
     """
-    require_equal_shapes("A transport", x, source, target)
+    require_equal_shapes("a transport", x, source, target)
     if t == 0 or source is target:
         return x
     return x + t * (target - source)

@@ -33,19 +33,19 @@ class Compression:
         ]
         if len(given) != 1:
             raise SpaceError(
-                "A compression needs exactly one of rank, tolerance and energy, "
-                f"found {' and '.join(given) or 'none'}."
+                "a compression needs exactly one of rank, tolerance and energy, "
+                f"found {' and '.join(given) or 'none'}"
             )
         if self.rank is not None and self.rank < 1:
-            raise SpaceError(f"The rank of a compression must be at least 1, found {self.rank}.")
+            raise SpaceError(f"the rank of a compression must be at least 1, found {self.rank}")
         if self.tolerance is not None and not 0 <= self.tolerance < 1:
             raise SpaceError(
-                "The tolerance of a compression must be at least 0 and below 1, "
-                f"found {self.tolerance}."
+                "the tolerance of a compression must be at least 0 and below 1, "
+                f"found {self.tolerance}"
             )
         if self.energy is not None and not 0 < self.energy <= 1:
             raise SpaceError(
-                f"The energy of a compression must be above 0 and at most 1, found {self.energy}."
+                f"the energy of a compression must be above 0 and at most 1, found {self.energy}"
             )
 
     def kept(self, values: list[float], floor: float) -> tuple[int, float]:

@@ -68,7 +68,7 @@ class DirectSum:
 
     def __init__(self, members: Mapping[str, Space[Any, Any]]) -> None:
         if not members:
-            raise SpaceError("A direct sum needs at least one member, found none.")
+            raise SpaceError("a direct sum needs at least one member, found none")
         self.members = dict(members)
         self.reaches_target = all(space.reaches_target for space in members.values())
 
@@ -174,9 +174,9 @@ class DirectSum:
             unknown = [name for name in operand if name not in self.members]
             if missing or unknown:
                 raise SpaceError(
-                    "An operand of a direct sum must have its members: "
+                    "an operand of a direct sum must have its members: "
                     f"missing {', '.join(missing) or 'none'}, "
-                    f"unknown {', '.join(unknown) or 'none'}."
+                    f"unknown {', '.join(unknown) or 'none'}"
                 )
 
 

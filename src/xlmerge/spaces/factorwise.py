@@ -55,12 +55,12 @@ class FactorwiseSpace:
 
     def delta(self, x: LowRank) -> LowRank:
         """The point itself, as a pair."""
-        self._require_members("The chart", x)
+        self._require_members("the chart", x)
         return x
 
     def restore(self, d: LowRank) -> LowRank:
         """The pair itself, as a point."""
-        self._require_members("The chart", d)
+        self._require_members("the chart", d)
         return d
 
     def lincomb(self, weights: Sequence[float], deltas: Sequence[LowRank]) -> LowRank:
@@ -70,7 +70,7 @@ class FactorwiseSpace:
             SpaceError: Ranks, shapes or scales differ, or weights and deltas do not pair up.
         """
         require_weights(weights, deltas)
-        self._require_members("A linear combination", *deltas)
+        self._require_members("a linear combination", *deltas)
         left = combine(weights, [delta.left for delta in deltas])
         right = combine(weights, [delta.right for delta in deltas])
         return LowRank(left, right, self.scale)
@@ -81,12 +81,12 @@ class FactorwiseSpace:
         Raises:
             SpaceError: Ranks, shapes or scales differ.
         """
-        self._require_members("An inner product", d, e)
+        self._require_members("an inner product", d, e)
         return inner_product(d.left, e.left) + inner_product(d.right, e.right)
 
     def dense(self, d: LowRank) -> Array:
         """Both factors in one array ``[out * r + r * in]``, the left one first, row by row."""
-        self._require_members("The dense form", d)
+        self._require_members("the dense form", d)
         xp = array_namespace(d.left, d.right)
         return xp.concat([xp.reshape(d.left, (-1,)), xp.reshape(d.right, (-1,))])
 
@@ -99,8 +99,8 @@ class FactorwiseSpace:
         first, second = math.prod(self.left_shape), math.prod(self.right_shape)
         if tuple(array.shape) != (first + second,):
             raise SpaceError(
-                f"The factors {self.left_shape} and {self.right_shape} need one array of "
-                f"{first + second} entries, found shape {tuple(array.shape)}."
+                f"the factors {self.left_shape} and {self.right_shape} need one array of "
+                f"{first + second} entries, found shape {tuple(array.shape)}"
             )
         xp = array_namespace(array)
         left = xp.reshape(array[:first], self.left_shape)
@@ -128,7 +128,7 @@ class FactorwiseSpace:
         Raises:
             SpaceError: Ranks, shapes or scales differ.
         """
-        self._require_members("A transport", x, source, target)
+        self._require_members("a transport", x, source, target)
         if t == 0 or source is target:
             return x
         left = step(x.left, source.left, target.left, t)
@@ -143,6 +143,6 @@ class FactorwiseSpace:
                     f"{operation} of factors one by one needs operands of equal rank and scale, "
                     "since an entry of a factor means something only beside the same other "
                     f"entries: expected left {expected[0]}, right {expected[1]}, scale "
-                    f"{expected[2]}, found left {found[0]}, right {found[1]}, scale {found[2]}.",
-                    hint="Merge the matrices instead of the factors; ranks and scales may differ.",
+                    f"{expected[2]}, found left {found[0]}, right {found[1]}, scale {found[2]}",
+                    hint="without `elements: factors` ranks and scales of the matrices may differ",
                 )

@@ -45,11 +45,11 @@ class LowRank:
         left, right = tuple(self.left.shape), tuple(self.right.shape)
         if len(left) != 2 or len(right) != 2 or left[1] != right[0] or not left[1]:
             raise SpaceError(
-                "Low-rank factors must have shapes [out, r] and [r, in] with r at least 1, "
-                f"found {left} and {right}."
+                "low-rank factors must have shapes [out, r] and [r, in] with r at least 1, "
+                f"found {left} and {right}"
             )
         if not math.isfinite(self.scale):
-            raise SpaceError(f"The scale of low-rank factors must be finite, found {self.scale}.")
+            raise SpaceError(f"the scale of low-rank factors must be finite, found {self.scale}")
 
     @property
     def rank(self) -> int:
@@ -101,7 +101,7 @@ class LowRankSpace:
         observe: Observe = ignore,
     ) -> None:
         if scale is not None and (scale == 0 or not math.isfinite(scale)):
-            raise SpaceError(f"The scale of results must be finite and not 0, found {scale}.")
+            raise SpaceError(f"the scale of results must be finite and not 0, found {scale}")
         self.compression = compression
         self.scale = scale
         self._observe = observe
@@ -141,7 +141,7 @@ class LowRankSpace:
             SpaceError: Shapes differ, or weights and deltas do not pair up.
         """
         require_weights(weights, deltas)
-        _require_equal_matrices("A linear combination", deltas)
+        _require_equal_matrices("a linear combination", deltas)
         scale = self._scale_of(deltas)
         terms = [
             (weight if delta.scale == scale else weight * delta.scale / scale, delta)
@@ -162,7 +162,7 @@ class LowRankSpace:
         Raises:
             SpaceError: The shapes differ.
         """
-        _require_equal_matrices("An inner product", (d, e))
+        _require_equal_matrices("an inner product", (d, e))
         xp = array_namespace(d.left, e.left)
         left = xp.astype(d.left, xp.float64).T @ xp.astype(e.left, xp.float64)
         right = xp.astype(d.right, xp.float64) @ xp.astype(e.right, xp.float64).T
@@ -182,8 +182,8 @@ class LowRankSpace:
         """
         if self.compression is None:
             raise SpaceError(
-                f"A full matrix {tuple(array.shape)} is not a low-rank parameter.",
-                hint="Say how much of it to keep: give rank, tolerance or energy.",
+                f"a full matrix {tuple(array.shape)} is not a low-rank parameter",
+                hint="say how much of it to keep: give rank, tolerance or energy",
             )
         left, right, discarded = compress_dense(array, self.compression)
         result = LowRank(left, right, 1.0, self.compression)
@@ -216,7 +216,7 @@ class LowRankSpace:
         Raises:
             SpaceError: The shapes differ.
         """
-        _require_equal_matrices("A transport", (x, source, target))
+        _require_equal_matrices("a transport", (x, source, target))
         if t == 0 or source is target:
             return self.restore(x)
         return self.restore(self.lincomb([1.0, t, -t], [x, target, source]))
@@ -237,7 +237,7 @@ def _require_equal_matrices(operation: str, deltas: Iterable[LowRank]) -> None:
     shapes = [delta.shape for delta in deltas]
     if any(shape != shapes[0] for shape in shapes):
         found = ", ".join(str(shape) for shape in shapes)
-        raise SpaceError(f"{operation} needs matrices of equal shape [out, in], found {found}.")
+        raise SpaceError(f"{operation} needs matrices of equal shape [out, in], found {found}")
 
 
 def _collected(weights: Sequence[float], deltas: Sequence[LowRank]) -> list[tuple[float, LowRank]]:

@@ -44,7 +44,7 @@ class MultiplicativeSpace(ArrayDeltas):
 
     def __init__(self, ridge: float = 1e-3, *, observe: Observe = ignore) -> None:
         if not 0 < ridge < math.inf:
-            raise SpaceError(f"The ridge of a ratio must be finite and above 0, found {ridge}.")
+            raise SpaceError(f"the ridge of a ratio must be finite and above 0, found {ridge}")
         self.ridge = ridge
         self._observe = observe
 
@@ -62,7 +62,7 @@ class MultiplicativeSpace(ArrayDeltas):
         Raises:
             SpaceError: The shapes differ.
         """
-        require_equal_shapes("A transport", x, source, target)
+        require_equal_shapes("a transport", x, source, target)
         if t == 0 or source is target:
             return x
         xp = array_namespace(x, source, target)
@@ -85,7 +85,7 @@ class MultiplicativeSpace(ArrayDeltas):
         Raises:
             SpaceError: The shapes differ.
         """
-        require_equal_shapes("A ratio", target, source)
+        require_equal_shapes("a ratio", target, source)
         xp = array_namespace(target, source)
         magnitude = _magnitude(source)
         # Relative to the magnitude no square overflows or vanishes.

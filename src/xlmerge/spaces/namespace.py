@@ -37,8 +37,8 @@ def array_namespace(*arrays: Array) -> Namespace:
     if any(namespace is not first for namespace in rest):
         found = sorted({_library_of(array) for array in arrays})
         raise SpaceError(
-            f"Arrays of one operation must come from one library, found {' and '.join(found)}.",
-            hint="Convert them to one library first.",
+            f"arrays of one operation must come from one library, found {' and '.join(found)}",
+            hint="convert them to one library first",
         )
     return first
 

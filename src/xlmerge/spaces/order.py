@@ -48,7 +48,7 @@ def median(array: Array) -> float:
     values = xp.sort(xp.reshape(xp.astype(array, xp.float64), (-1,)))
     size = values.shape[0]
     if size == 0:
-        raise SpaceError("The median of an array without entries does not exist.")
+        raise SpaceError("the median of an array without entries does not exist")
     return (float(values[(size - 1) // 2]) + float(values[size // 2])) / 2
 
 
@@ -104,10 +104,10 @@ def kth_largest_magnitude(
 def _require_rank(kept: int, found: _Found) -> None:
     if found.inside < found.seen:
         count = found.seen - found.inside
-        raise SpaceError(f"Magnitudes cannot be ordered: {count} entries are not a number (NaN).")
+        raise SpaceError(f"magnitudes cannot be ordered: {count} entries are not a number (NaN)")
     if not 1 <= kept <= found.seen:
         raise SpaceError(
-            f"The number of entries to keep must be from 1 to {found.seen}, found {kept}."
+            f"the number of entries to keep must be from 1 to {found.seen}, found {kept}"
         )
 
 

@@ -56,11 +56,11 @@ class PrefixSpace(ArrayDeltas):
         observe: Observe = ignore,
     ) -> None:
         if rule not in ("pseudo_inverse", "ridge"):
-            raise SpaceError(f"The rule of a prefix is pseudo_inverse or ridge, found {rule!r}.")
+            raise SpaceError(f"the rule of a prefix is pseudo_inverse or ridge, found {rule!r}")
         if not 0 < ridge < math.inf:
-            raise SpaceError(f"The ridge of a prefix must be finite and above 0, found {ridge}.")
+            raise SpaceError(f"the ridge of a prefix must be finite and above 0, found {ridge}")
         if rtol is not None and not 0 <= rtol < 1:
-            raise SpaceError(f"The rtol of a prefix must be at least 0, below 1, found {rtol}.")
+            raise SpaceError(f"the rtol of a prefix must be at least 0, below 1, found {rtol}")
         self.rule = rule
         self.ridge = ridge
         self.rtol = rtol
@@ -90,11 +90,11 @@ class PrefixSpace(ArrayDeltas):
             SpaceError: Shapes differ or are not ``[p, d]``, a source is not finite, or the
                 pseudo-inverse rule meets more tokens than dimensions or a rank-deficient source.
         """
-        require_equal_shapes("A transport", x, source, target)
+        require_equal_shapes("a transport", x, source, target)
         if x.ndim != 2:
             raise SpaceError(
-                "A prefix must be one matrix [p, d] per layer and for keys or values, "
-                f"found shape {tuple(x.shape)}."
+                "a prefix must be one matrix [p, d] per layer and for keys or values, "
+                f"found shape {tuple(x.shape)}"
             )
         xp = array_namespace(x, source, target)
         if t == 0 or bool(xp.all(source == target)):
@@ -108,7 +108,7 @@ class PrefixSpace(ArrayDeltas):
         """The inverse that the rule prescribes, ``[d, p]``."""
         xp = array_namespace(source)
         if not bool(xp.all(xp.isfinite(source))):
-            raise SpaceError("The source of a prefix transport has values that are not finite.")
+            raise SpaceError("the source of a prefix transport has values that are not finite")
         parts = xp.linalg.svd(xp.astype(source, xp.float64), full_matrices=False)
         spectrum = _Spectrum.of(parts[1], self._rtol(source))
         self._observe("condition_number", spectrum.condition_number)
@@ -149,9 +149,9 @@ class _Spectrum:
     def require_full_row_rank(self, tokens: int, width: int) -> None:
         if tokens > width or self.rank < tokens:
             raise SpaceError(
-                "The pseudo-inverse of a prefix needs at most as many tokens as dimensions and "
+                "the pseudo-inverse of a prefix needs at most as many tokens as dimensions and "
                 f"independent tokens (p <= d, rank p): found p = {tokens}, d = {width}, rank "
                 f"{self.rank} (rtol {self.rtol:.1e}), condition number "
-                f"{self.condition_number:.1e}.",
-                hint="The ridge rule has no such conditions.",
+                f"{self.condition_number:.1e}",
+                hint="use the ridge rule, which has no such conditions: `prefix_rule: ridge`",
             )

@@ -37,8 +37,8 @@ def recompress(left: Array, right: Array, compression: Compression) -> tuple[Arr
     """
     if left.ndim != 2 or right.ndim != 2 or left.shape[1] != right.shape[0]:
         raise SpaceError(
-            "Two factors must have shapes [out, R] and [R, in], "
-            f"found {tuple(left.shape)} and {tuple(right.shape)}."
+            "two factors must have shapes [out, R] and [R, in], "
+            f"found {tuple(left.shape)} and {tuple(right.shape)}"
         )
     xp = array_namespace(left, right)
     dtype = xp.result_type(left, right)
@@ -68,7 +68,7 @@ def compress_dense(array: Array, compression: Compression) -> tuple[Array, Array
     """
     if array.ndim != 2:
         raise SpaceError(
-            f"Only a matrix [out, in] has low-rank factors, found shape {tuple(array.shape)}."
+            f"only a matrix [out, in] has low-rank factors, found shape {tuple(array.shape)}"
         )
     xp = array_namespace(array)
     matrix = xp.astype(array, xp.float64)
@@ -82,7 +82,7 @@ def compress_dense(array: Array, compression: Compression) -> tuple[Array, Array
 def _require_finite(*arrays: Array) -> None:
     xp = array_namespace(*arrays)
     if not all(bool(xp.all(xp.isfinite(array))) for array in arrays):
-        raise SpaceError("A matrix with values that are not finite has no low-rank factors.")
+        raise SpaceError("a matrix with values that are not finite has no low-rank factors")
 
 
 def _truncated(matrix: Array, floor: float, compression: Compression) -> tuple[Array, Array, float]:

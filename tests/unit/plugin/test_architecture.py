@@ -46,6 +46,11 @@ def test_claim_by_patterns() -> None:
     assert (claim.meaning, claim.config_keys) == ({"a": 1}, frozenset({"a"}))
 
 
+def test_a_single_text_is_no_list_of_patterns() -> None:
+    with pytest.raises(TypeError, match="is a list of texts; found the single text 'norm'"):
+        claim_by_patterns(header("norm"), "norm", part="tensor")
+
+
 def test_nothing_to_claim() -> None:
     assert claim_by_patterns(header("other"), [PATTERN], part="tensor") is None
 

@@ -73,10 +73,10 @@ def test_summary_and_source(field: str, text: str | None) -> None:
     [
         ({"function": "first"}, "its function cannot be called: 'first' of type str"),
         ({"count": None}, "it takes no adapter"),
-        ({"scopes": ()}, "its scopes are"),
-        ({"scopes": ("tensor",)}, "expected some of"),
-        ({"parameters": (parameter("seed"),)}, "`seed` has a name that the engine uses"),
-        ({"parameters": (parameter("scope"),)}, "`scope` has a name that the engine uses"),
+        ({"scopes": ()}, "it has no scope"),
+        ({"scopes": ("tensor",)}, "is none of parameter, layer, adapter"),
+        ({"parameters": (parameter("seed"),)}, "`seed` is a name the engine uses"),
+        ({"parameters": (parameter("scope"),)}, "`scope` is a name the engine uses"),
         ({"parameters": (parameter("t"), parameter("t"))}, "more than one parameter named `t`"),
     ],
 )

@@ -56,6 +56,7 @@ def test_counts_in_words(count: Count, words: str) -> None:
 
 
 def no_space(*, a: Point) -> Point: ...
+def keyword_space(*, space: Space, a: Point) -> Point: ...
 def positional(space: Space, a: Point) -> Point: ...
 def rest(space: Space, **more: Point) -> Point: ...
 def bare(space: Space, *, a) -> Point: ...  # noqa: ANN001
@@ -72,6 +73,7 @@ def draws(space: Space, *, a: Point, rng: Random) -> Point: ...
     ("function", "arguments", "words"),
     [
         (no_space, {}, "first argument of a merge method is `space`"),
+        (keyword_space, {}, "first argument of a merge method is `space`"),
         (positional, {}, "`a` has to be keyword-only"),
         (rest, {}, "`more` has to be keyword-only"),
         (bare, {}, "`a` has no annotation"),
@@ -83,7 +85,9 @@ def draws(space: Space, *, a: Point, rng: Random) -> Point: ...
         (sound, {"name": "No Name"}, "not lower-case words"),
         (sound, {"summary": ""}, "must not be empty"),
         (sound, {"scopes": ()}, "it has no scope"),
+        (sound, {"scopes": ("parameter", "model")}, "scope 'model' is none of parameter, layer"),
         (sound, {"heads": "from b"}, "is neither ask, drop nor"),
+        (sound, {"heads": "a"}, "is neither ask, drop nor"),
         (sound, {"distinct": (("a", "b"),)}, "unknown role 'b'"),
         (draws, {"scopes": ("layer",)}, "works per parameter"),
     ],

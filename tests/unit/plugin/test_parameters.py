@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Annotated, Any, Literal
 
@@ -71,6 +72,8 @@ def test_good_values(spec: ParameterSpec, value: Any) -> None:
         (SHARE, -1e-9),
         (SHARE, math.nan),
         (SHARE, math.inf),
+        pytest.param(SHARE, 10**400, id="huge"),
+        pytest.param(SHARE, -(10**400), id="-huge"),
         (SHARE, None),
         (SHARE, "0.5"),
         (SHARE, True),
@@ -93,3 +96,22 @@ def test_only_keyword_only_arguments_are_parameters() -> None:
 
     assert [spec.name for spec in parameter_specs(function)] == ["t", "seed"]
     assert [spec.name for spec in parameter_specs(function, skip=["seed"])] == ["t"]
+
+
+def unannotated(*, rank=3) -> None:  # noqa: ANN001
+    """An option that says nothing of itself."""
+
+
+class Callable_:  # noqa: N801
+    def __call__(self, *, rank: int = 3) -> None: ...
+
+
+def test_an_option_needs_an_annotation() -> None:
+    with pytest.raises(TypeError, match="`rank` has no annotation"):
+        parameter_specs(unannotated)
+
+
+@pytest.mark.parametrize("thing", [functools.partial(unannotated), Callable_(), Callable_, 3])
+def test_only_signatures_of_functions_can_be_read(thing: Any) -> None:
+    with pytest.raises(TypeError, match="expected a function"):
+        parameter_specs(thing)

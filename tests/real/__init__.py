@@ -1,0 +1,1 @@
+"""Tests on real adapters, a real model and real text."""
