@@ -1,4 +1,4 @@
-"""Writes the parts of the reference that the code itself tells: run it after changing what it reads.
+"""Writes those parts of the reference that the code itself tells; run it after changing them.
 
     python docs/reference/generate.py
 
@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -23,6 +22,9 @@ from xlmerge.cli import COMMANDS, cli
 from xlmerge.cli.method_schema import space_options
 from xlmerge.cli.methods_command import example, input_lines
 from xlmerge.plugin import ParameterSpec, discover, spec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
 
 HERE = Path(__file__).parent
 _PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end of \2 -->)", re.DOTALL)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
+import numpy as np  # noqa: TID253
 import pytest
 
 import xlmerge
@@ -134,8 +134,8 @@ def test_too_few_weights(xl: CommandLine, work: Path) -> None:
             ["linear", "en", "nowhere", "--weights", "1,1"],
             "error: nowhere: nowhere: no such folder",
         ),
-        (["linear", "en", "./ud", "--weights", "1,1"], "did you mean id?"),
-        (["linear", "en", "sub/ud", "--weights", "1,1"], "did you mean id?"),
+        (["linear", "en", "./jvv", "--weights", "1,1"], "did you mean jv?"),
+        (["linear", "en", "sub/jvv", "--weights", "1,1"], "did you mean jv?"),
         (["linear", "en", "senti-id", "--weights", "1,1"], "adapters"),
         (["linear", "en", "id", "--weights", "1,1", "--base-model", "other/model"], "someone/tiny"),
         (["linear", "en", "id", "--weights", "1,1", "--heads", "keep"], "'keep'"),
@@ -152,7 +152,7 @@ def test_too_few_weights(xl: CommandLine, work: Path) -> None:
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_slips(xl: CommandLine, work: Path, arguments: list[str], said: str) -> None:
-    folders.language(work / "sub" / "id", seed=1)
+    folders.language(work / "sub" / "jv", seed=1)
     shown = xl("merge", *arguments, "-o", "out")
     assert shown.code == 2
     assert said in shown.err

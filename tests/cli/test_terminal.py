@@ -7,15 +7,14 @@ import signal
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 XLMERGE = [sys.executable, "-m", "xlmerge"]
 ESCAPE = "\x1b"
+FULL = Path("/dev/full")
 
 
 def run(*arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
@@ -66,9 +65,9 @@ def test_a_reader_that_has_enough(work: Path) -> None:
         assert done.stderr == "", arguments
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")
 def test_a_full_disk_under_stdout() -> None:
-    with open("/dev/full", "w", encoding="utf-8") as full:
+    with FULL.open("w", encoding="utf-8") as full:
         done = subprocess.run(
             [*XLMERGE, "methods"],
             stdout=full,

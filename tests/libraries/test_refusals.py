@@ -196,8 +196,16 @@ def test_a_fusion_is_no_adapter(tmp_path: Path) -> None:
         model.add_adapter(name, config="seq_bn")
     model.add_adapter_fusion(["one", "two"])
     model.save_adapter_fusion(str(tmp_path / "fusion"), ["one", "two"])
-    with pytest.raises(xlmerge.XLMergeError, match="no adapter here"):
+    with pytest.raises(xlmerge.XLMergeError, match="(?s)no adapter here.*a fusion lies here"):
         xlmerge.load(tmp_path / "fusion")
+
+
+def test_a_head_is_no_adapter(tmp_path: Path) -> None:
+    model = tiny.head_model("xlmr")
+    model.add_classification_head("mine")
+    model.save_head(str(tmp_path / "head"), "mine")
+    with pytest.raises(xlmerge.XLMergeError, match="(?s)no adapter here.*only a prediction head"):
+        xlmerge.load(tmp_path / "head")
 
 
 def test_several_adapters_in_one_folder(tmp_path: Path) -> None:

@@ -42,12 +42,9 @@ pytestmark = pytest.mark.skipif(
 # Made by the tutorial, or put together at a release.
 _NOT_OURS = {"first-merge", "changelog"}
 PAGES = sorted(
-    [
-        page
-        for page in (*DOCS.rglob("*.md"), *ROOT.glob("plugins/*/README.md"))
-        if not _NOT_OURS.intersection(page.parts)
-    ]
-    + [ROOT / "README.md"]
+    page
+    for page in (*DOCS.rglob("*.md"), *ROOT.glob("plugins/*/README.md"), ROOT / "README.md")
+    if page.is_file() and not _NOT_OURS.intersection(page.parts)
 )
 _FENCE = re.compile(
     r"^(?P<indent> *)```(?P<kind>\w*)\n(?P<text>.*?)^ *```$", re.MULTILINE | re.DOTALL
@@ -130,13 +127,13 @@ def commands(text: str) -> Iterator[list[str]]:
 
 def parse(arguments: list[str]) -> None:
     """Take a command line apart as click does, without running it."""
-    with cli.make_context("xlmerge", list(arguments)) as context:
-        command: click.Command = cli
-        while isinstance(command, click.Group) and (rest := _rest(context)):
-            _, found, rest = command.resolve_command(context, rest)
-            assert found is not None
-            command = found
-            context = command.make_context(command.name, rest, parent=context)
+    command: click.Command = cli
+    context = cli.make_context("xlmerge", list(arguments))
+    while isinstance(command, click.Group) and (rest := _rest(context)):
+        _, found, rest = command.resolve_command(context, rest)
+        assert found is not None
+        command = found
+        context = command.make_context(command.name, rest, parent=context)
 
 
 def _rest(context: click.Context) -> list[str]:
@@ -280,7 +277,7 @@ MENTIONED = {
 @pytest.mark.parametrize(
     ("page", "name"),
     [(page, name) for page, names in MENTIONED.items() for name in names],
-    ids=lambda value: str(value),
+    ids=str,
 )
 def test_the_reference_mentions(page: str, name: str) -> None:
     text = (REFERENCE / page).read_text(encoding="utf-8")
@@ -342,11 +339,9 @@ def our_files() -> Iterator[Path]:
 
 
 def test_no_path_of_a_machine_and_no_package_host() -> None:
-    # Put together here, so that this file does not find itself.
-    places = "|".join(["work", "root", "home/[a-z]+", "Users/[A-Za-z]+"])
-    hosts = "|".join(
-        ["pypi" + r"\.org", "pythonhosted" + r"\.org", r"download\.pytorch" + r"\.org"]
-    )
+    # Written so that this file does not find itself.
+    places = "work|root|home/[a-z]+|Users/[A-Za-z]+"
+    hosts = r"pypi[.]org|pythonhosted[.]org|download[.]pytorch[.]org"
     pattern = re.compile(rf"(?<![\w.~:-])/(?:{places})/|{hosts}")
     found = [
         f"{path.relative_to(ROOT)}:{number}: {line.strip()}"

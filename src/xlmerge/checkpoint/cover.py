@@ -103,20 +103,39 @@ def cover(folder: AdapterFolder, registry: Registry) -> AdapterLayout:
             understood by none.
     """
     header = folder.header
-    found = [
-        covered
-        for registered in registry.architectures.values()
-        if (covered := _claim(registered, header)) is not None
-    ]
-    _check_tensors(header, _owners(header, found))
+    found, refusals = _claims(header, registry)
+    owners = _owners(header, found)
+    try:
+        _check_tensors(header, owners)
+        _check_settings(header, found)
+    except UnsupportedAdapterError:
+        # What one architecture refuses another may cover; where none does, its reason counts.
+        if refusals:
+            raise refusals[0] from None
+        raise
     _check_parameters(header, found)
-    _check_settings(header, found)
     layout = AdapterLayout(folder, tuple(covered for covered in found if covered.claim.bundles))
     if not layout.covered_adapter:
         raise UnsupportedAdapterError(
             f"{header.path}: nothing but a prediction head lies here; there is no adapter to merge"
         )
     return layout
+
+
+def _claims(
+    header: FolderHeader, registry: Registry
+) -> tuple[list[Covered], list[UnsupportedAdapterError]]:
+    """What the architectures claim, and why some refused to."""
+    found: list[Covered] = []
+    refusals: list[UnsupportedAdapterError] = []
+    for registered in registry.architectures.values():
+        try:
+            covered = _claim(registered, header)
+        except UnsupportedAdapterError as error:
+            refusals.append(error)
+        else:
+            found += [] if covered is None else [covered]
+    return found, refusals
 
 
 def _claim(registered: Registered[AdapterArchitecture], header: FolderHeader) -> Covered | None:

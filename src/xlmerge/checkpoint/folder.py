@@ -25,6 +25,7 @@ __all__ = ["CONFIG", "FILES", "HEAD_CONFIG", "AdapterFolder", "open_adapter_fold
 
 CONFIG = "adapter_config.json"
 HEAD_CONFIG = "head_config.json"
+FUSION_CONFIG = "adapter_fusion_config.json"
 
 FILES: dict[tuple[str, str, Container], str] = {
     ("adapters", "adapter", "bin"): "pytorch_adapter.bin",
@@ -288,6 +289,10 @@ def _nearby(path: Path) -> str:
 
 def _below(path: Path) -> str | None:
     """Adapters one folder deeper, where PEFT and trainers put those that are not the only one."""
+    if (path / FUSION_CONFIG).is_file():
+        return "a fusion lies here, which weighs the outputs of its adapters: merge those adapters"
+    if (path / HEAD_CONFIG).is_file():
+        return "only a prediction head lies here: give the folder of its adapter"
     found = sorted(child.name for child in path.iterdir() if (child / CONFIG).is_file())
     return (
         f"it lies in a folder below: {', '.join(str(path / name) for name in found)}"

@@ -18,6 +18,7 @@ def complete_method(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[str]:
     """Names of methods, for the completion of shells."""
+    del context, parameter
     import logging
 
     from xlmerge.plugin import discover
@@ -158,7 +159,7 @@ def example(method: MergeMethod) -> list[str]:
     if method.count is not None:
         number = max(2, method.count.least)
         names = ["one", "two", "three", "four", *(f"more_{i}" for i in range(5, number + 1))]
-        weights = {name: f"{1 / number:.2g}" for name in names[:number]}
+        weights = dict.fromkeys(names[:number], f"{1 / number:.2g}")
         if method.weighted == "required":
             lines.append(f"    adapters: {_flow(weights)}")
         else:

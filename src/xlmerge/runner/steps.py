@@ -160,7 +160,7 @@ def _about(plan: MergeStepPlan) -> Iterator[None]:
     try:
         yield
     except XLMergeError as error:
-        if plan.name not in error.message:
+        if not error.message.startswith(f"{plan.name}: "):
             error.message = f"{plan.name}: {error.message}"
             error.args = (error.message,)
         raise
