@@ -199,7 +199,9 @@ def _signature(title: str, function: Callable[..., Any]) -> Iterator[str]:
         if parameter.kind is parameter.KEYWORD_ONLY and not keyword_only:
             keyword_only = True
             yield "    *,"
-        yield f"    {parameter},"
+        annotation = "" if parameter.annotation is parameter.empty else f": {parameter.annotation}"
+        default = "" if parameter.default is parameter.empty else f" = {parameter.default!r}"
+        yield f"    {parameter.name}{annotation}{default},"
     returned = inspect.signature(function).return_annotation
     yield ")" if returned is inspect.Signature.empty else f") -> {returned}"
 

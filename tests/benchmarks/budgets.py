@@ -16,7 +16,7 @@ START_SECONDS = 0.3
 PEAK_MIB = 150.0
 FASTER = 10.0
 GROWTH = 1.1
-SCOPES = 2.5  # "about one", with the results of it
+SCOPES = 1.5  # "about one"
 ROUNDING = 1e-6  # of float32
 
 
@@ -97,7 +97,7 @@ def memory_verdicts(bound: MemoryBound) -> list[Verdict]:
         ),
         Verdict(
             "memory beyond imports, in scopes of all inputs",
-            f"about 1 (<= {SCOPES})",
+            f"about 1 (<= {SCOPES:g})",
             f"{bound.scopes:.1f}",
             bound.scopes <= SCOPES,
         ),

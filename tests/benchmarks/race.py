@@ -47,7 +47,7 @@ class Result:
 
 @dataclass(slots=True)
 class Race:
-    """Runs cases; what peers did once is not repeated, since they take long.
+    """Runs cases.
 
     Attributes:
         folder: Where results may lie for a moment.
@@ -56,40 +56,29 @@ class Race:
 
     folder: Path
     effort: Effort
-    _known: dict[str, Result] = field(default_factory=dict)
     _seen: set[str] = field(default_factory=set)
 
     def run(self, case: Case) -> list[Result]:
         """All contenders, round after round, so that a busy minute of the machine meets them all."""
         racing = [contender for contender in case.contenders if self._takes_part(contender)]
-        fresh = [contender for contender in racing if self._key(case, contender) not in self._known]
         if self.effort.warm_up:
-            for contender in fresh:
+            for contender in racing:
                 if not contender.seldom:
                     self._launch(contender)
-        runs: dict[str, list[Run]] = {contender.name: [] for contender in fresh}
+        runs: dict[str, list[Run]] = {contender.name: [] for contender in racing}
         for turn in range(self.effort.runs):
-            for contender in fresh:
+            for contender in racing:
                 if turn < self._runs(contender):
                     runs[contender.name].append(self._launch(contender))
-        truth = case.truth.as_data()
-        outputs = [str(self._output(contender) / contender.below) for contender in fresh]
-        if fresh:
-            found = json.loads(tool("exact.py", json.dumps({"truth": truth, "outputs": outputs})))
-            for contender, error in zip(fresh, found, strict=True):
-                self._known[self._key(case, contender)] = Result(
-                    contender.name,
-                    contender.role,
-                    summary(runs[contender.name]),
-                    error["max"],
-                    error["relative"],
-                )
-        results = [self._known[self._key(case, contender)] for contender in racing]
-        for contender in fresh:
+        outputs = [str(self._output(contender) / contender.below) for contender in racing]
+        request = {"truth": case.truth.as_data(), "outputs": outputs}
+        errors = json.loads(tool("exact.py", json.dumps(request)))
+        for contender in racing:
             shutil.rmtree(self._output(contender).parent)
-            if contender.role != "peer":
-                del self._known[self._key(case, contender)]
-        return results
+        return [
+            Result(each.name, each.role, summary(runs[each.name]), error["max"], error["relative"])
+            for each, error in zip(racing, errors, strict=True)
+        ]
 
     def _takes_part(self, contender: Contender) -> bool:
         if not contender.installed or (
@@ -105,9 +94,6 @@ class Race:
         if contender.role != "peer":
             return self.effort.runs
         return 1 if contender.seldom else self.effort.peer_runs
-
-    def _key(self, case: Case, contender: Contender) -> str:
-        return json.dumps([contender.command(Path("merged")), case.truth.as_data()])
 
     def _output(self, contender: Contender) -> Path:
         return self.folder / contender.name.replace(" ", "-") / "merged"

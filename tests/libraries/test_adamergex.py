@@ -26,7 +26,7 @@ Tensors = dict[str, Any]
 
 
 def _adapters(kind: str, folder: Path) -> list[Tensors]:
-    """Three adapters of `adapters`, the task with a head of three classes, the references of five."""
+    """Three adapters of `adapters`: the task's head has three classes, the references' five."""
     model = tiny.head_model("xlmr")
     for seed, role in enumerate(ROLES, start=1):
         labels = 3 if role == "task_in_source" else 5
@@ -49,7 +49,7 @@ def _read(folder: Path, name: str) -> Tensors:
 
 
 def _merge(folder: Path, **parameters: Any) -> Path:
-    result = tiny.merge(
+    return tiny.merge(
         "adamergex",
         [],
         None,
@@ -57,7 +57,6 @@ def _merge(folder: Path, **parameters: Any) -> Path:
         roles={role: str(folder / role) for role in ROLES},
         parameters={"t": T, **parameters},
     )
-    return result
 
 
 def _each(
@@ -142,7 +141,9 @@ def test_low_rank_deltas_cut_to_a_rank_are_the_best_of_that_rank(tmp_path: Path)
         exact = task[key] + T * (rt[key] - rs[key])
         values = torch.linalg.svdvals(exact)
         error = torch.linalg.norm(exact - delta)
-        torch.testing.assert_close(error, values[config.r :].square().sum().sqrt(), rtol=1e-5, atol=0)
+        torch.testing.assert_close(
+            error, values[config.r :].square().sum().sqrt(), rtol=1e-5, atol=0
+        )
 
 
 def _matrices(tensors: Tensors, length: int) -> list[Any]:
@@ -200,8 +201,6 @@ def test_equal_references_give_the_task_back_only_if_they_are_different_files(
     shutil.copytree(tmp_path / "reference_in_source", tmp_path / "reference_in_target")
     with pytest.raises(xlmerge.XLMergeError, match="identical"):
         _merge(tmp_path)
-
-
 
 
 @pytest.mark.parametrize("kind", tiny.KINDS)

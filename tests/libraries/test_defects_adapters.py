@@ -240,7 +240,7 @@ def test_scaling_vectors_around_one(tmp_path: Path) -> None:
 
 
 def test_a_flattened_prefix_with_grouped_keys() -> None:
-    """`eject_prefix_tuning` takes the model's width for that of its keys; xlmerge flattens by the layers."""
+    """`eject_prefix_tuning` takes the model's width for its keys'; xlmerge goes by the layers."""
     model = tiny.head_model("llama")
     tiny.add_adapter(model, "one", tiny.KINDS["prefix"](), seed=1)
     with known_defect("eject_prefix_tuning with grouped keys (adapters 1.3.0)", RuntimeError):

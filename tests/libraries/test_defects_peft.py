@@ -21,7 +21,9 @@ NAMES = ("one", "two")
 
 
 def _lora(**more: Any) -> Any:
-    return peft.LoraConfig(**{"r": 4, "lora_alpha": 8, "target_modules": ["query", "value"], **more})
+    return peft.LoraConfig(
+        **{"r": 4, "lora_alpha": 8, "target_modules": ["query", "value"], **more}
+    )
 
 
 def _model(folder: Path, *configs: Any) -> Any:
@@ -89,7 +91,9 @@ def test_a_head_that_one_adapter_has(tmp_path: Path) -> None:
     assert len(head) == 4
     assert all(torch.equal(ours[key], tensor) for key, tensor in head.items())
     model.add_weighted_adapter(list(NAMES), [0.5, 0.5], "theirs", combination_type="cat")
-    with known_defect("add_weighted_adapter keeps modules_to_save (PEFT 0.21.2)", AssertionError, KeyError):
+    with known_defect(
+        "add_weighted_adapter keeps modules_to_save (PEFT 0.21.2)", AssertionError, KeyError
+    ):
         theirs = peft.get_peft_model_state_dict(model, adapter_name="theirs")
         assert all(torch.equal(theirs[key], tensor) for key, tensor in head.items())
 

@@ -45,7 +45,7 @@ def _hidden(model: Any) -> Any:
 
 
 def _by_hand(model: Any, config: Any, combine: Callable[[list[Any]], Any]) -> Any:
-    """Last hidden states with a third adapter, each tensor of which combines those of the others."""
+    """Last hidden states with a third adapter, whose tensors combine those of the others."""
     model.add_adapter("sum", config=config)
     state = model.state_dict()
     for key in state:
@@ -191,7 +191,10 @@ def test_prefixes_keep_their_layers(
     expected = _hidden(model)
 
     out = tiny.merge(
-        "linear", [tmp_path / "one"], [{f"layers.{layer}": 0.25, "default": 1.0}], tmp_path / "merged"
+        "linear",
+        [tmp_path / "one"],
+        [{f"layers.{layer}": 0.25, "default": 1.0}],
+        tmp_path / "merged",
     )
 
     plain = tiny.head_model(architecture)
@@ -229,7 +232,9 @@ def test_of_several_heads_the_recipe_says_which(tmp_path: Path) -> None:
         model.save_adapter(str(tmp_path / name), name)
     model.set_active_adapters("two")
     expected = {
-        "from two": [model.heads["two"].state_dict()[key] for key in model.heads["two"].state_dict()],
+        "from two": [
+            model.heads["two"].state_dict()[key] for key in model.heads["two"].state_dict()
+        ],
         "mean": [
             (one + two) / 2
             for one, two in zip(

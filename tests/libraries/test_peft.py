@@ -38,7 +38,8 @@ def test_identity(architecture: str, kind: str, container: str, tmp_path: Path) 
     # Saved again, the file holds the same tensors, those of the head included.
     plain.save_pretrained(str(tmp_path / "again"))
     mine, ours, again = (
-        peft.load_peft_weights(str(folder)) for folder in (tmp_path / "mine", out, tmp_path / "again")
+        peft.load_peft_weights(str(folder))
+        for folder in (tmp_path / "mine", out, tmp_path / "again")
     )
     assert sorted(mine) == sorted(ours) == sorted(again)
     for key, tensor in ours.items():
@@ -114,7 +115,9 @@ def test_layers_left_out_on_one_side_are_refused(tmp_path: Path) -> None:
             target_modules=["query"], layers_to_transform=layers, layers_pattern="layer"
         )
         tiny_peft.adapted("xlmr", config, seed=1).save_pretrained(str(tmp_path / name))
-    with pytest.raises(xlmerge.XLMergeError, match=r"one has parameters that two has not.*layer\.1"):
+    with pytest.raises(
+        xlmerge.XLMergeError, match=r"one has parameters that two has not.*layer\.1"
+    ):
         tiny.merge("linear", [tmp_path / "one", tmp_path / "two"], [0.5, 0.5], tmp_path / "out")
 
 
@@ -160,7 +163,9 @@ def test_prefixes_are_summed(kind: str, tmp_path: Path) -> None:
     merged = tiny_peft.load("llama", out)
     expected = 0.7 * prefixes["one"] - 0.4 * prefixes["two"]
     tiny.close(merged.get_prompt_embedding_to_save("default"), expected, 1e-5)
-    plain = tiny_peft.adapted("llama", peft.PrefixTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=4), seed=3)
+    plain = tiny_peft.adapted(
+        "llama", peft.PrefixTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=4), seed=3
+    )
     plain.prompt_encoder["default"].embedding.weight.data = expected
     tiny.close(tiny_peft.outputs(merged), tiny_peft.outputs(plain), 1e-5)
 

@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("adapters")
 peft = pytest.importorskip("peft")
 
-from adapters import configuration as configs  # noqa: E402
+from adapters import configuration as configs  # noqa: E402, TID253
 
 import xlmerge  # noqa: E402
 
@@ -33,7 +33,7 @@ ADAPTERS = {
         lambda: configs.LoRAConfig(r=2, use_gating=True),
         "`use_gating: true`.*function of the input",
     ),
-    "MTL-LoRA": (lambda: configs.MTLLoRAConfig(r=2), "`architecture: \"mtl_lora\"`.*task-specific"),
+    "MTL-LoRA": (lambda: configs.MTLLoRAConfig(r=2), '`architecture: "mtl_lora"`.*task-specific'),
     "gated (IA)³": (lambda: configs.IA3Config(use_gating=True), "`use_gating: true`"),
     # Bottlenecks
     "gated bottleneck": (
@@ -58,14 +58,16 @@ ADAPTERS = {
         "`use_gating: true`",
     ),
     "prefix network without tanh": (
-        lambda: configs.PrefixTuningConfig(prefix_length=3, bottleneck_size=4, non_linearity="relu"),
+        lambda: configs.PrefixTuningConfig(
+            prefix_length=3, bottleneck_size=4, non_linearity="relu"
+        ),
         '`non_linearity: "relu"`.*tanh',
     ),
-    "soft prompt": (lambda: configs.PromptTuningConfig(), '`architecture: "prompt_tuning"`'),
+    "soft prompt": (configs.PromptTuningConfig, '`architecture: "prompt_tuning"`'),
     # Others
-    "ReFT": (lambda: configs.LoReftConfig(), '`architecture: "reft"`.*subspace'),
-    "UniPELT": (lambda: configs.UniPELTConfig(), '`architecture: "union"`.*several methods'),
-    "MAM": (lambda: configs.MAMConfig(), '`architecture: "union"`.*several methods'),
+    "ReFT": (configs.LoReftConfig, '`architecture: "reft"`.*subspace'),
+    "UniPELT": (configs.UniPELTConfig, '`architecture: "union"`.*several methods'),
+    "MAM": (configs.MAMConfig, '`architecture: "union"`.*several methods'),
     "union": (
         lambda: configs.ConfigUnion(configs.LoRAConfig(r=2), configs.SeqBnConfig()),
         '`architecture: "union"`.*several methods',
@@ -196,7 +198,7 @@ def test_a_fusion_is_no_adapter(tmp_path: Path) -> None:
         model.add_adapter(name, config="seq_bn")
     model.add_adapter_fusion(["one", "two"])
     model.save_adapter_fusion(str(tmp_path / "fusion"), ["one", "two"])
-    with pytest.raises(xlmerge.XLMergeError, match="(?s)no adapter here.*a fusion lies here"):
+    with pytest.raises(xlmerge.XLMergeError, match=r"(?s)no adapter here.*a fusion lies here"):
         xlmerge.load(tmp_path / "fusion")
 
 
@@ -204,7 +206,7 @@ def test_a_head_is_no_adapter(tmp_path: Path) -> None:
     model = tiny.head_model("xlmr")
     model.add_classification_head("mine")
     model.save_head(str(tmp_path / "head"), "mine")
-    with pytest.raises(xlmerge.XLMergeError, match="(?s)no adapter here.*only a prediction head"):
+    with pytest.raises(xlmerge.XLMergeError, match=r"(?s)no adapter here.*only a prediction head"):
         xlmerge.load(tmp_path / "head")
 
 
@@ -372,8 +374,8 @@ def test_damaged_and_contradictory_adapters(damage: str, tmp_path: Path) -> None
 
 def _stored_as(dtype: Any) -> Callable[[dict[str, Any], dict[str, Any]], None]:
     def spoil(_: dict[str, Any], tensors: dict[str, Any]) -> None:
-        for key in tensors:
-            tensors[key] = tensors[key].to(dtype)
+        for key, tensor in tensors.items():
+            tensors[key] = tensor.to(dtype)
 
     return spoil
 
@@ -417,18 +419,18 @@ PAIRS = {
         "different bottleneck.is_parallel",
     ),
     "different scales": (
-        lambda: configs.ParBnConfig(),
+        configs.ParBnConfig,
         lambda: configs.ParBnConfig(scaling=2.0),
         "different bottleneck.scaling",
     ),
     "a bottleneck and a LoRA": (
-        lambda: configs.SeqBnConfig(),
-        lambda: configs.LoRAConfig(),
+        configs.SeqBnConfig,
+        configs.LoRAConfig,
         "one is bottleneck, two is lora",
     ),
     "a LoRA and an (IA)³": (
         lambda: configs.LoRAConfig(r=1),
-        lambda: configs.IA3Config(),
+        configs.IA3Config,
         "one is lora, two is ia3",
     ),
     "LoRA at different places": (
@@ -462,7 +464,9 @@ def test_adapters_of_different_models(tmp_path: Path) -> None:
         model = tiny.head_model(architecture)
         tiny.add_adapter(model, name, tiny.KINDS["seq_bn"](), seed=1)
         model.save_adapter(str(tmp_path / name), name)
-    with pytest.raises(xlmerge.XLMergeError, match="different model type: one xlm-roberta, two bert"):
+    with pytest.raises(
+        xlmerge.XLMergeError, match="different model type: one xlm-roberta, two bert"
+    ):
         tiny.merge("linear", [tmp_path / "one", tmp_path / "two"], [0.5, 0.5], tmp_path / "out")
 
 
@@ -473,7 +477,7 @@ def test_scaling_vectors_of_inputs_and_outputs(tmp_path: Path) -> None:
             target_modules=["query", "attention.output.dense"], feedforward_modules=feedforward
         )
         tiny_peft.adapted("xlmr", config, seed=1).save_pretrained(str(tmp_path / name))
-    with pytest.raises(xlmerge.XLMergeError, match="different ia3.feedforward_modules"):
+    with pytest.raises(xlmerge.XLMergeError, match=r"different ia3\.feedforward_modules"):
         tiny.merge("linear", [tmp_path / "one", tmp_path / "two"], [0.5, 0.5], tmp_path / "out")
 
 

@@ -1,5 +1,7 @@
 """Adapters of PEFT on the same tiny models."""
 
+# ruff: noqa: TID253 - imported only by tests that have seen the libraries to be there
+
 from __future__ import annotations
 
 import copy
@@ -76,7 +78,10 @@ KINDS: Mapping[str, Callable[[str], Any]] = {
         alpha_pattern={PATH[a].format(1): 1},
     ),
     "rslora_patterns": lambda a: _lora(
-        a, use_rslora=True, rank_pattern={PATH[a].format(0): 3}, alpha_pattern={PATH[a].format(0): 5}
+        a,
+        use_rslora=True,
+        rank_pattern={PATH[a].format(0): 3},
+        alpha_pattern={PATH[a].format(0): 5},
     ),
     "layers": lambda a: _lora(
         a, layers_to_transform=[0, 2], layers_pattern="layers" if a == "llama" else "layer"
@@ -117,7 +122,7 @@ def fill(model: Any, seed: int) -> None:
 
 
 def load(architecture: str, folder: Path) -> Any:
-    """Load with the plain loader, and see that it finds all it looks for and looks at all it finds."""
+    """Load with the plain loader, and see that nothing is missing and nothing left over."""
     model = peft.PeftModel.from_pretrained(base_model(architecture), str(folder))
     again = base_model(architecture)
     again = peft.get_peft_model(again, peft.PeftConfig.from_pretrained(str(folder)))

@@ -30,11 +30,17 @@ def _triple(kind: str) -> dict[str, str]:
 
 
 def _step(name: str, t: float, more: str = "", *, roles: str = "task source target") -> str:
+    """A step of a recipe, its roles in the order of the paper."""
     task, source, target = roles.split()
-    return (
-        f"        {name}: {{merge: adamergex, roles: {{task_in_source: {task}, "
-        f"reference_in_source: {source}, reference_in_target: {target}}}, with: {{t: {t}{more}}}}}\n"
-    )
+    return f"""
+        {name}:
+          merge: adamergex
+          roles:
+            task_in_source: {task}
+            reference_in_source: {source}
+            reference_in_target: {target}
+          with: {{t: {t}{more}}}
+    """
 
 
 def _deltas(folder: Path, scale: float = SCALE) -> dict[str, Any]:
@@ -132,7 +138,9 @@ def test_lora_logits_are_those_of_the_summed_deltas(world: World) -> None:
 
 def test_lora_at_a_rank_is_the_best_of_that_rank_and_says_what_it_costs(world: World) -> None:
     triple = _triple("lora")
-    path = world.run(_step("out", 0.5, ", rank: 8") + _step("near", 0.5, ", tolerance: 0.1"), **triple)
+    path = world.run(
+        _step("out", 0.5, ", rank: 8") + _step("near", 0.5, ", tolerance: 0.1"), **triple
+    )
     exact = _deltas(world.run(_step("exact", 0.5), **triple)["exact"])
     report = _discarded(path["out"])
     cut = _deltas(path["out"])

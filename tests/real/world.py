@@ -1,5 +1,7 @@
 """The model, the texts and the adapters of the shared data, as the plain libraries see them."""
 
+# ruff: noqa: TID253 - imported only by tests that have seen the libraries to be there
+
 from __future__ import annotations
 
 import csv
@@ -82,7 +84,9 @@ class World:
 
     def text(self, language: str, count: int = 12) -> Any:
         """A few sentences of a language as a batch."""
-        return self.tokens([row["text"] for row in self.rows(f"nusax_senti/{language}/test.csv")[:count]])
+        return self.tokens(
+            [row["text"] for row in self.rows(f"nusax_senti/{language}/test.csv")[:count]]
+        )
 
     def batches(self, rows: list[dict[str, str]]) -> Iterator[tuple[Any, list[str]]]:
         """Batches of rows of similar length, with their labels."""
@@ -125,5 +129,7 @@ def tensors(folder: Path) -> dict[str, torch.Tensor]:
 
 def _name(key: str) -> str:
     parts = key.split(".")
-    [at] = [at for at, part in enumerate(parts) if part in {"adapters", "invertible_adapters", "loras"}]
+    [at] = [
+        at for at, part in enumerate(parts) if part in {"adapters", "invertible_adapters", "loras"}
+    ]
     return parts[at + 1]

@@ -79,14 +79,14 @@ def canonical_adapters_keys(keys: Iterable[str], where: str) -> CanonicalKeys:
         rest, name = _take_name(rest)
         if name is not None:
             names.setdefault(name, key)
+        if len(names) > 1:
+            (first, first_key), (second, second_key) = names.items()
+            raise CheckpointError(
+                f"{where}: the keys carry two adapter names, {first!r} ({first_key}) and "
+                f"{second!r} ({second_key})",
+                hint="save one adapter a folder",
+            )
         _store(stored, prefixes, rest, prefix, key, where)
-    if len(names) > 1:
-        (first, first_key), (second, second_key), *_ = names.items()
-        raise CheckpointError(
-            f"{where}: the keys carry two adapter names, {first!r} ({first_key}) and {second!r} "
-            f"({second_key})",
-            hint="save one adapter a folder",
-        )
     return CanonicalKeys(stored, prefixes, _common(prefixes, where), next(iter(names), None))
 
 

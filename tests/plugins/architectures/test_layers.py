@@ -38,7 +38,7 @@ def test_gaps_are_layers_left_out(header: Any) -> None:
     check_layers(folder, [0, 2, None], [1])
     check_layers(folder, [], [1])
     check_layers(folder, [0, 1], [2])  # how many layers there are is not known
-    with pytest.raises(UnsupportedAdapterError, match="no tensors for layer 1, 3.*layer 4"):
+    with pytest.raises(UnsupportedAdapterError, match=r"no tensors for layer 1, 3.*layer 4"):
         check_layers(folder, [0, 2, 4], None)
     with pytest.raises(UnsupportedAdapterError, match="there are tensors for layer 2"):
         check_layers(folder, [0, 2], [1, 2])

@@ -10,9 +10,9 @@ from xlmerge.errors import UnsupportedAdapterError
 from xlmerge_standard.architectures.prefix.in_adapters import in_adapters
 
 ROOT = "prefix_tuning.prefix_tunings.{name}.self_prefix.control_trans"
-COPY = "{place}.{layer}.{attention}.prefix_tuning.pool.prefix_tunings.{{name}}.self_prefix."
-XLMR = COPY.format(place="encoder.layer", layer="{layer}", attention="attention.self")
-LLAMA = COPY.format(place="layers", layer="{layer}", attention="self_attn")
+POOL = ".prefix_tuning.pool.prefix_tunings.{name}.self_prefix.control_trans"
+XLMR = "encoder.layer.%d.attention.self" + POOL
+LLAMA = "layers.%d.self_attn" + POOL
 LENGTH, HIDDEN = 3, 8
 
 
@@ -39,7 +39,7 @@ def test_copies_tell_the_layers_of_the_model(
 ) -> None:
     layers = [layer for layer in range(4) if layer not in left_out]
     size = (LENGTH * 2 * len(layers) * width,)
-    shapes = {ROOT: size} | {place.format(layer=n) + "control_trans": size for n in range(4)}
+    shapes = {ROOT: size} | {place % n: size for n in range(4)}
     claim = in_adapters.claim(
         header("adapters", _config(left_out), shapes, hidden_size=HIDDEN, model_type="any")
     )
@@ -49,9 +49,7 @@ def test_copies_tell_the_layers_of_the_model(
 
 def test_without_copies_keys_as_wide_as_the_model_tell_them_too(header: Any) -> None:
     shapes = {ROOT: (LENGTH * 2 * 3 * HIDDEN,)}
-    folder = header(
-        "adapters", _config([1]), shapes, hidden_size=HIDDEN, model_type="xlm-roberta"
-    )
+    folder = header("adapters", _config([1]), shapes, hidden_size=HIDDEN, model_type="xlm-roberta")
     assert _claimed(in_adapters.claim(folder)) == ([0, 2, 3], (LENGTH, HIDDEN))
 
 

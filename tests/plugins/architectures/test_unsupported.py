@@ -27,7 +27,11 @@ def _folder(folder: Path, config: dict[str, object], *keys: str) -> Path:
     folder.mkdir()
     (folder / "adapter_config.json").write_text(json.dumps(config), encoding="utf-8")
     entries = {
-        f"base_model.model.{key}": {"dtype": "F32", "shape": [1, 1], "data_offsets": [4 * n, 4 * n + 4]}
+        f"base_model.model.{key}": {
+            "dtype": "F32",
+            "shape": [1, 1],
+            "data_offsets": [4 * n, 4 * n + 4],
+        }
         for n, key in enumerate(keys)
     }
     header = json.dumps(entries).encode()
