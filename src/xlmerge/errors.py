@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 __all__ = [
     "CheckpointError",
     "HubError",
-    "IncompatibleAdaptersError",
     "MergeError",
     "OutputError",
     "ParameterError",
@@ -104,12 +103,6 @@ class CheckpointError(XLMergeError, ValueError):
 
 class UnsupportedAdapterError(CheckpointError):
     """A readable adapter holds tensors or settings that no installed architecture covers."""
-
-
-class IncompatibleAdaptersError(XLMergeError, ValueError):
-    """Adapters that cannot be merged with each other: another base model, activation, shape, key set, ..."""
-
-    exit_code = 5
 
 
 class SpaceError(XLMergeError, ValueError):

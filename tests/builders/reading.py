@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xlmerge.checkpoint.tensor_file import create_tensor_file, open_tensor_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 __all__ = [
     "config",
@@ -48,7 +48,7 @@ def document(folder: Path) -> dict[str, Any]:
 def config(folder: Path) -> dict[str, Any]:
     """The method's configuration."""
     content = document(folder)
-    inner: dict[str, Any] = content["config"] if "config" in content else content
+    inner: dict[str, Any] = content.get("config", content)
     return inner
 
 

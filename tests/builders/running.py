@@ -6,6 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 import xlmerge
 from xlmerge.errors import RecipeError, XLMergeError
 from xlmerge.plugin import discover

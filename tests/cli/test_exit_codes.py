@@ -30,7 +30,6 @@ CODES = {
     "PluginLoadError": 3,
     "CheckpointError": 4,
     "UnsupportedAdapterError": 4,
-    "IncompatibleAdaptersError": 5,
     "SpaceError": 5,
     "MergeError": 6,
     "OutputError": 7,

@@ -100,14 +100,16 @@ def test_a_head_that_one_adapter_has(tmp_path: Path) -> None:
 
 def test_scaling_vectors_around_one(tmp_path: Path) -> None:
     """Weights 0.5 and -0.5 on one vector: nothing changes, and the vector is 1; PEFT's is 0."""
-    config = peft.IA3Config(target_modules=["key", "value"], feedforward_modules=[])
-    model = _model(tmp_path, config, config)
-    peft.set_peft_model_state_dict(
-        model, peft.get_peft_model_state_dict(model, adapter_name="one"), adapter_name="two"
-    )
-    model.save_pretrained(str(tmp_path))
+
+    def config() -> Any:
+        return peft.IA3Config(target_modules=["key", "value"], feedforward_modules=[])
+
+    for name in NAMES:  # each from a model of its own: PEFT 0.17 saves (IA)³ of all names at once
+        tiny_peft.adapted("xlmr", config(), seed=1).save_pretrained(str(tmp_path / name))
     ours = peft.get_peft_model_state_dict(_ours(tmp_path, [0.5, -0.5]))
     assert all(torch.equal(tensor, torch.ones_like(tensor)) for tensor in ours.values())
+    model = tiny_peft.adapted("xlmr", config(), seed=1, name="one")
+    tiny_peft.add(model, "two", config(), seed=1)
     model.add_weighted_adapter(list(NAMES), [0.5, -0.5], "theirs")
     theirs = peft.get_peft_model_state_dict(model, adapter_name="theirs")
     with known_defect("add_weighted_adapter sums (IA)³ around one (PEFT 0.21.2)"):

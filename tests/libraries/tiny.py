@@ -4,8 +4,6 @@ A model gets the same weights whenever it is built, with a head or without: what
 be compared between a model it was made in and one it is loaded into.
 """
 
-# ruff: noqa: TID253 - imported only by tests that have seen the libraries to be there
-
 from __future__ import annotations
 
 import warnings

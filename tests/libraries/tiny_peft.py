@@ -1,7 +1,5 @@
 """Adapters of PEFT on the same tiny models."""
 
-# ruff: noqa: TID253 - imported only by tests that have seen the libraries to be there
-
 from __future__ import annotations
 
 import copy

@@ -1,7 +1,5 @@
 """The model, the texts and the adapters of the shared data, as the plain libraries see them."""
 
-# ruff: noqa: TID253 - imported only by tests that have seen the libraries to be there
-
 from __future__ import annotations
 
 import csv

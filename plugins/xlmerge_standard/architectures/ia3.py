@@ -31,6 +31,7 @@ _ADAPTERS_SETTINGS = frozenset(
     | {"selfattn_lora", "intermediate_lora", "output_lora", "attn_matrices"}
 )
 _PEFT_KEY = re.compile(r"(?P<module>.+)\.(?P<role>ia3_l)")
+_PEFT_LEFTOVER = re.compile(r".+\.ia3_l\.(?P<name>[^.]+)")
 _PEFT_SETTINGS = frozenset(
     {"target_modules", "exclude_modules", "feedforward_modules", "fan_in_fan_out"}
     | {"init_ia3_weights"}
@@ -128,6 +129,13 @@ def _claim_peft(header: FolderHeader) -> Claim | None:
         "feedforward_modules": feedforward if isinstance(feedforward, str) else sorted(feedforward),
         "fan_in_fan_out": bool(config.get("fan_in_fan_out")),
     }
+    for key in header.tensors:
+        if match := _PEFT_LEFTOVER.fullmatch(key):
+            raise UnsupportedAdapterError(
+                f"{header.path}: {key} belongs to another adapter, {match['name']!r}, of the model "
+                "that this one was saved from (PEFT 0.17 saves (IA)³ so)",
+                hint="load the folder into a model of its own, and save it again",
+            )
     bundles = _bundles(header, _PEFT_KEY, 1.0)
     return Claim(bundles=bundles, meaning=meaning, config_keys=_PEFT_SETTINGS)
 

@@ -141,7 +141,7 @@ class FileHalf:
         format: ``adapters`` or ``peft``.
         claim: Header to claim; None (or a claim without bundles) if the folder holds nothing of
             this architecture. Raises :class:`xlmerge.errors.UnsupportedAdapterError` where it knows
-            a setting and must refuse it.
+            a setting and must refuse it; the refusal counts unless others cover the whole folder.
         space: The space of one parameter: ``space(peers, observe, **options)`` with the parameter
             as each input has it. Keyword-only arguments with annotations are options that recipes
             may give under ``with:``.

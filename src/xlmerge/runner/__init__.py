@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from typing import TYPE_CHECKING
 
 from xlmerge.checkpoint.leftovers import remove_leftovers
+from xlmerge.checkpoint.staging import held_folder
 from xlmerge.runner.checks import plan_job
 from xlmerge.runner.job import Job, Listener, RunResult, StepResult, Work, step_name
 from xlmerge.runner.manifest import write_manifest
 from xlmerge.runner.steps import StepRunner
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from xlmerge.plugin.registry import Registry
 
 __all__ = ["Job", "Listener", "RunResult", "StepResult", "Work", "run_job", "step_name"]
@@ -39,6 +42,7 @@ def run_job(
             listener.warning(warning)
         results: list[StepResult] = []
         if not dry_run:
+            stack.enter_context(_alone(job, listener))
             for folder in job.folders.values():
                 if folder.parent.is_dir():
                     remove_leftovers(folder)
@@ -47,3 +51,13 @@ def run_job(
                 results.append(runner.run(plan))
                 write_manifest(work)
         return work, RunResult(steps=tuple(results), warnings=tuple(work.warnings))
+
+
+def _alone(job: Job, listener: Listener) -> AbstractContextManager[None]:
+    """Keep runs of a recipe apart: one would take the other's results from under its steps."""
+    if job.manifest is None:
+        return nullcontext()
+    folder = job.manifest.parent
+    return held_folder(
+        folder, lambda: listener.warning(f"waiting for another run that writes to {folder}")
+    )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+
 from builders import KINDS, edit_tensors, make, merge, merge_error, snapshot, tensors
 
 if TYPE_CHECKING:

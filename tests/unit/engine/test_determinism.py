@@ -8,9 +8,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from builders import edit_tensors, make, merge, snapshot, write_recipe
 
 import xlmerge.engine.threads
+from builders import edit_tensors, make, merge, snapshot, write_recipe
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+
 from builders import KINDS, MODELS, config, document, make, merge, tensors
 
 if TYPE_CHECKING:

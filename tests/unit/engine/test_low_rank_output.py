@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+
 import xlmerge
 from builders import config, make, merge, tensors
 

@@ -6,14 +6,14 @@ import json
 import math
 from typing import TYPE_CHECKING
 
-import pytest
 import xlmerge
 from builders import make, registry
-
 from xlmerge.engine.report import MergeReport
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 
 def test_facts_are_summed_up_in_the_order_of_names() -> None:

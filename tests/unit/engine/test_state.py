@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+
 import xlmerge
 from builders import KINDS, edit_config, make, tensors
-
 from xlmerge.errors import CheckpointError, UnsupportedAdapterError
 from xlmerge.spaces import LowRank
 

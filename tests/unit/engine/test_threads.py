@@ -9,10 +9,10 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import xlmerge
-from builders import Recorder, make, merge, registry
 
+import xlmerge
 import xlmerge.engine.threads
+from builders import Recorder, make, merge, registry
 from xlmerge.checkpoint.folder import AdapterFolder
 from xlmerge.engine.threads import in_order, workers
 from xlmerge.errors import MergeError

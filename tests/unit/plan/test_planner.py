@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 import xlmerge
 from builders import check_problems, make, registry, write_recipe
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 import xlmerge
 from builders import check_problems, make, registry, write_recipe
-
 from xlmerge.errors import ParameterError
 from xlmerge.plugin import Point, Random, Weights, hookimpl, load_registry, merge_method
 

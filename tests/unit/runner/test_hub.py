@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import huggingface_hub
 import pytest
-import xlmerge
-from builders import check_problems, edit_tensors, make, run, write_recipe
 from huggingface_hub.errors import (
     GatedRepoError,
     LocalEntryNotFoundError,
@@ -18,8 +15,13 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
+import xlmerge
+from builders import check_problems, edit_tensors, make, run, write_recipe
 from xlmerge.checkpoint.hub import locate
 from xlmerge.errors import CheckpointError, HubError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 REPO = "someone/adapter"
 

@@ -7,11 +7,14 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from builders import listing, make, run, snapshot, write_recipe
+
+import xlmerge
+from builders import Recorder, listing, make, registry, run, snapshot, write_recipe
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,7 +89,7 @@ def assert_whole(folder: Path) -> None:
 
 def test_kill_at_random_moments(recipe: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    source = random.Random(os.environ.get("PYTEST_RANDOMLY_SEED", 1))
+    source = random.Random(os.environ.get("PYTEST_RANDOMLY_SEED", "1"))
     inputs = snapshot(recipe.parent)
     left = 0
     processes = [start(recipe, out, 1 + 1000 * turn) for turn in range(12)]
@@ -154,3 +157,32 @@ def test_what_a_living_run_works_on_is_let_be(recipe: Path, tmp_path: Path) -> N
         end(process)
     for name in ("one", "two"):
         assert_whole(out / name)
+
+
+def test_a_run_waits_for_the_one_before(recipe: Path, tmp_path: Path) -> None:
+    """And says so; then there is nothing left to do."""
+    out = tmp_path / "out"
+    first = threading.Event()
+    go_on = threading.Event()
+
+    class Slow(xlmerge.Listener):
+        def progress(self, name: str, done: int, total: int) -> None:
+            first.set()
+            go_on.wait(30)
+
+    slow = threading.Thread(
+        target=lambda: xlmerge.run(recipe, output=out, listener=Slow(), registry=registry())
+    )
+    slow.start()
+    assert first.wait(30)
+
+    class Waiting(Recorder):
+        def warning(self, text: str) -> None:
+            super().warning(text)
+            go_on.set()
+
+    heard = Waiting()
+    xlmerge.run(recipe, output=out, listener=heard, registry=registry())
+    slow.join()
+    assert heard.warnings == [f"waiting for another run that writes to {out}"]
+    assert set(heard.status.values()) == {"up to date"}

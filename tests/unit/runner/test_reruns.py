@@ -9,16 +9,17 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 import xlmerge
+import xlmerge.checkpoint.hashing
 from builders import Recorder, edit_config, edit_tensors, make, registry, run, snapshot
 from builders import write_recipe as write
-
-import xlmerge.checkpoint.hashing
-from xlmerge.plugin import Registry
 from xlmerge.plugin.registry import Catalogue
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from xlmerge.plugin import Registry
 
 STEPS: dict[str, Any] = {
     "one": {"merge": "linear", "adapters": {"a": 0.5, "b": 0.5}},
