@@ -1,7 +1,8 @@
-"""xlmerge: get the adapter nobody trained, *this task in that language*, by merging the ones you have.
+"""Get the adapter nobody trained, *this task in that language*, by merging the ones you have.
 
->>> import xlmerge
->>> xlmerge.merge("linear", {"adapters/en": 0.4, "adapters/id": 0.6}, output="bridge")  # doctest: +SKIP
+    import xlmerge
+
+    xlmerge.merge("linear", {"adapters/en": 0.4, "adapters/id": 0.6}, output="bridge")
 
 Importing it is cheap: everything below is loaded when it is first used.
 """
@@ -44,9 +45,13 @@ _HOMES = {
     "run": "xlmerge.api",
 }
 
+_MODULES = ("errors", "plugin", "spaces", "testing")
+
 
 def __getattr__(name: str) -> object:
     """Load a public name when it is first used (PEP 562)."""
+    if name in _MODULES:
+        return import_module(f"{__name__}.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(_HOMES[name]), name)

@@ -144,8 +144,10 @@ def _open(
     with ExitStack() as stack:
         tensors = open_tensor_file(file)
         stack.callback(tensors.close)
-        canonical = canonical_adapters_keys if library == "adapters" else canonical_peft_keys
-        keys = canonical(tensors.headers, str(file))
+        if library == "adapters":
+            keys = canonical_adapters_keys(tensors.headers, str(file), _text(document.get("name")))
+        else:
+            keys = canonical_peft_keys(tensors.headers, str(file))
         if not keys.stored:
             raise CheckpointError(f"{file}: holds no tensors")
         head: _Head | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from xlmerge.errors import CheckpointError
@@ -18,7 +19,8 @@ NAME = "{name}"
 # Where a key starts inside the base model; before it stands the attribute a head model keeps its
 # base under.
 _ANCHOR = re.compile(
-    r"(?:encoder\.layer\.|layers\.|invertible_adapters\.|prefix_tuning\.|prompt_tuning\.|shared_parameters\.)"
+    r"(?:(?:encoder|decoder)\.(?:layers?|block)\.|layers\.|\w+_adapters\."
+    r"|prefix_tuning\.|prompt_tuning\.|shared_parameters\.)"
 )
 
 # Module dictionaries whose keys are adapter names.
@@ -64,8 +66,16 @@ class CanonicalKeys:
         return self.prefixes.get(key, self.prefix) + key.replace(NAME, name)
 
 
-def canonical_adapters_keys(keys: Iterable[str], where: str) -> CanonicalKeys:
+def canonical_adapters_keys(
+    keys: Iterable[str], where: str, recorded: str | None = None
+) -> CanonicalKeys:
     """Canonical keys of an `adapters` file.
+
+    Args:
+        keys: Keys of the file.
+        where: The file, for messages.
+        recorded: The adapter's name by its configuration. It tells the name in module dictionaries
+            of other packages, which the library saves if they are called ``..._adapters``.
 
     Raises:
         CheckpointError: Two keys become one, or the keys carry two adapter names.
@@ -76,7 +86,7 @@ def canonical_adapters_keys(keys: Iterable[str], where: str) -> CanonicalKeys:
     for key in keys:
         renamed = ".".join(_LEGACY.get(component, component) for component in key.split("."))
         prefix, rest = _split_prefix(renamed)
-        rest, name = _take_name(rest)
+        rest, name = _take_name(rest, recorded)
         if name is not None:
             names.setdefault(name, key)
         if len(names) > 1:
@@ -118,14 +128,19 @@ def _split_prefix(key: str) -> tuple[str, str]:
     return "", key
 
 
-def _take_name(key: str) -> tuple[str, str | None]:
+def _take_name(key: str, recorded: str | None) -> tuple[str, str | None]:
     """Put ``{name}`` where the adapter's name stands: behind the first container."""
     components = key.split(".")
-    for index, component in enumerate(components[:-1]):
-        if component in _CONTAINERS:
-            name = components[index + 1]
-            components[index + 1] = NAME
-            return ".".join(components), name
+    pairs = list(enumerate(pairwise(components), start=1))
+    known = [place for place, (container, _) in pairs if container in _CONTAINERS]
+    others = [
+        place
+        for place, (container, name) in pairs
+        if container.endswith("_adapters") and name == recorded
+    ]
+    for place in [*known, *others][:1]:
+        name = components[place]
+        return ".".join([*components[:place], NAME, *components[place + 1 :]]), name
     return key, None
 
 

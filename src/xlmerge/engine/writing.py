@@ -245,6 +245,9 @@ class _Output:
                 document["base_model_name_or_path"] = base
         else:
             recorded = self._template.folder.document
+            if self._plan.dtype is not None and config.get("dtype") is not None:
+                # The library would load into the precision of the configuration.
+                config = {**config, "dtype": self._plan.dtype}
             document = {
                 "config": dict(config),
                 "hidden_size": header.hidden_size,

@@ -104,3 +104,34 @@ def test_peft(prefix: str) -> None:
     assert found.name is None
     for canonical, stored in found.stored.items():
         assert found.spell(canonical, "whatever") == stored
+
+
+def test_containers_of_other_packages_are_known_by_the_recorded_name() -> None:
+    keys = [
+        "roberta.encoder.layer.0.output.adapters.en.adapter_up.bias",
+        "roberta.scale_shift_adapters.en.scale",
+        "roberta.encoder.layer.0.acme_adapters.en.shift",
+    ]
+    found = canonical_adapters_keys(keys, "here", "en")
+    assert found.stored == {
+        "encoder.layer.0.output.adapters.{name}.adapter_up.bias": keys[0],
+        "scale_shift_adapters.{name}.scale": keys[1],
+        "encoder.layer.0.acme_adapters.{name}.shift": keys[2],
+    }
+    assert found.spell("scale_shift_adapters.{name}.scale", "x") == (
+        "roberta.scale_shift_adapters.x.scale"
+    )
+
+
+def test_a_recorded_name_that_is_a_word_of_the_key_changes_nothing() -> None:
+    keys = ["encoder.layer.0.output.adapters.output.adapter_up.bias"]
+    found = canonical_adapters_keys(keys, "here", "output")
+    assert list(found.stored) == ["encoder.layer.0.output.adapters.{name}.adapter_up.bias"]
+
+
+def test_encoder_and_decoder_of_one_model_stay_apart() -> None:
+    keys = [
+        f"base_model.model.model.{side}.layers.0.self_attn.q_proj.lora_A.weight"
+        for side in ("encoder", "decoder")
+    ]
+    assert len(canonical_peft_keys(keys, "here").stored) == 2
