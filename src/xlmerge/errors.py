@@ -1,8 +1,9 @@
 """Every error a user can meet.
 
-An error says what is wrong, where, what was expected, what was found, and what to do next. The command line
-prints it as one paragraph without a traceback and exits with the class's ``exit_code``; from Python they are
-ordinary exceptions, each also a child of the built-in class it is a case of.
+An error says what is wrong, where, what was expected, what was found, and what to do next. The
+command line prints it as one paragraph without a traceback and exits with the class's
+``exit_code``; from Python they are ordinary exceptions, each also a child of the built-in class it
+is a case of.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ class Problem:
 
 
 class RecipeError(XLMergeError, ValueError):
-    """A recipe (or a command line that stands for one) cannot be carried out; holds all problems found."""
+    """A recipe (or a command line in place of one) cannot be carried out; holds all problems."""
 
     exit_code = 2
 
@@ -92,7 +93,7 @@ class PluginError(XLMergeError):
 
 
 class PluginLoadError(PluginError):
-    """Something was asked for that a plugin provides which could not be loaded; its cause is chained."""
+    """What was asked for may come from a plugin that could not be loaded; its cause is chained."""
 
 
 class CheckpointError(XLMergeError, ValueError):
@@ -118,7 +119,10 @@ class MergeError(XLMergeError, ArithmeticError):
 
 
 class OutputError(XLMergeError, OSError):
-    """The result cannot be written: it exists, is not writable, or the disk is full. Nothing was left behind."""
+    """The result cannot be written: it exists, is not writable, or the disk is full.
+
+    Nothing was left behind.
+    """
 
     exit_code = 7
 

@@ -6,7 +6,7 @@ import json
 import struct
 from typing import TYPE_CHECKING, Any
 
-import numpy as np  # noqa: TID253
+import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

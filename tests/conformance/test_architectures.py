@@ -126,7 +126,6 @@ class TestLoraWithPatterns(TestLoraOfPeft, name="lora"):
 
 
 class TestIa3(Suite, name="ia3"):
-    rounding = 1e-7  # 1 + (x - 1) is not always x
 
     def write(self, folder: Path) -> None:
         module = "roberta.encoder.layer.{layer}.attention.self.key.loras.{name}."
@@ -136,7 +135,6 @@ class TestIa3(Suite, name="ia3"):
 
 
 class TestIa3OfPeft(Suite, name="ia3"):
-    rounding = 1e-7
 
     def write(self, folder: Path) -> None:
         config = {"peft_type": "IA3", "target_modules": ["query"], "feedforward_modules": []}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from xlmerge.errors import UnsupportedAdapterError
 from xlmerge.plugin import AdapterArchitecture, AtLeast, Bundle, Claim, FileHalf, Parameter
-from xlmerge.spaces import MultiplicativeSpace
+from xlmerge.spaces import MultiplicativeSpace, array_namespace
 
 from .layers import check_layers, check_same_sites, split_layer
 from .refusals import refuse_any
@@ -78,10 +78,15 @@ def _bundles(header: FolderHeader, key: re.Pattern[str], scale: float) -> tuple[
 
 
 def _decode(bundle: Bundle, tensors: Mapping[str, Array]) -> dict[str, Array]:
-    """The vector times the scale: what activations are multiplied with."""
+    """The vector times the scale: what activations are multiplied with.
+
+    In float64, in which ``1 + (x - 1)`` gives every x of a narrower type back; vectors are small.
+    """
     [parameter], [vector] = bundle.parameters, tensors.values()
     scale = parameter.attributes["scale"]
-    return {parameter.name: vector if scale == 1 else vector * scale}
+    xp = array_namespace(vector)
+    wide = xp.astype(vector, xp.float64)
+    return {parameter.name: wide if scale == 1 else wide * scale}
 
 
 def _encode(

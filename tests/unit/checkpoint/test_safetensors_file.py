@@ -1,6 +1,5 @@
 """safetensors: the package is the twin, for what is accepted, what is refused, and every byte."""
 
-# ruff: noqa: TID253  (a test starts no command line)
 from __future__ import annotations
 
 import json

@@ -1,6 +1,5 @@
 """One interface for both containers: told apart by content, and alike in behaviour."""
 
-# ruff: noqa: TID253  (a test starts no command line)
 from __future__ import annotations
 
 import os

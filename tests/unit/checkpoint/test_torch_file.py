@@ -1,6 +1,5 @@
 """Files of ``torch.save``: torch.load is the twin, for values; for refusals the list is longer."""
 
-# ruff: noqa: TID253  (a test starts no command line)
 from __future__ import annotations
 
 import io

@@ -1,6 +1,5 @@
 """Torch files written without torch: torch.load reads them back, mapped or not, weights only."""
 
-# ruff: noqa: TID253  (a test starts no command line)
 from __future__ import annotations
 
 import subprocess

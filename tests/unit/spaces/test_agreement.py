@@ -1,6 +1,5 @@
 """The three libraries compute the same numbers, factors and signs included."""
 
-# ruff: noqa: TID253  (a test starts no command line)
 from __future__ import annotations
 
 import numpy as np

@@ -1,6 +1,5 @@
 """Linear combinations and inner products of plain arrays, through the additive space."""
 
-# ruff: noqa: TID253  (a test starts no command line)
 from __future__ import annotations
 
 import importlib

@@ -1,6 +1,5 @@
 """Direct sums stream: one member in memory, nothing computed before it is read."""
 
-# ruff: noqa: TID253  (a test starts no command line)
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

@@ -1,6 +1,5 @@
 """Factors merged one by one: what the published code does, and how it differs from the sum."""
 
-# ruff: noqa: TID253  (a test starts no command line)
 from __future__ import annotations
 
 from dataclasses import replace

@@ -1,6 +1,5 @@
 """LoRA as a matrix: every shortcut against its dense float64 twin."""
 
-# ruff: noqa: TID253  (a test starts no command line)
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

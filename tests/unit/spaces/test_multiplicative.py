@@ -1,6 +1,5 @@
 """(IA)³: steps are ratios, held back near zero."""
 
-# ruff: noqa: TID253  (a test starts no command line)
 from __future__ import annotations
 
 import importlib

@@ -1,6 +1,5 @@
 """Which library works on which arrays, and that none is imported before it is needed."""
 
-# ruff: noqa: TID253  (a test starts no command line)
 from __future__ import annotations
 
 import subprocess

@@ -1,6 +1,5 @@
 """The k-th largest magnitude and the median are exact, whatever the values and the parts."""
 
-# ruff: noqa: TID253  (a test starts no command line)
 from __future__ import annotations
 
 import importlib

@@ -1,6 +1,5 @@
 """Prefixes: a step is a matrix on the tokens, with its conditions."""
 
-# ruff: noqa: TID253  (a test starts no command line)
 from __future__ import annotations
 
 import math

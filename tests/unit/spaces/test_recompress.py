@@ -1,6 +1,5 @@
 """Recompression finds the best factors, says the true error, and never forms the matrix."""
 
-# ruff: noqa: TID253  (a test starts no command line)
 from __future__ import annotations
 
 import importlib
