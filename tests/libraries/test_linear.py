@@ -13,7 +13,7 @@ pytest.importorskip("adapters")
 from . import tiny  # noqa: E402
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 # Not summing to 1, one of them negative: nothing is normalised behind the user's back.
@@ -83,9 +83,12 @@ def test_scaling_vectors_are_summed_around_one(
     config = tiny.KINDS[kind]
     alpha = config().alpha
     model = _pair(architecture, {name: config() for name in WEIGHTS}, tmp_path)
-    expected = _by_hand(
-        model, config(), lambda parts: (1 + _weighted([alpha * part - 1 for part in parts])) / alpha
-    )
+
+    def around_one(parts: Sequence[Any]) -> Any:
+        wide = 1 + _weighted([alpha * part.double() - 1 for part in parts])
+        return (wide / alpha).float()
+
+    expected = _by_hand(model, config(), around_one)
     tiny.close(_merged(architecture, tmp_path), expected)
 
 
