@@ -29,10 +29,12 @@ def cast(array: Any, dtype: str, what: str) -> Any:
     if np.isfinite(converted).all():
         return converted
     if np.isfinite(array).all():
-        raise MergeError(
-            f"{what}: {np.abs(array).max():.3g} is too large for {dtype}",
-            hint="write `dtype: float32`, or `bfloat16`, which has float32's range",
+        wider = (
+            "write `dtype: float32`, or `bfloat16`, which has float32's range"
+            if dtype == "float16"
+            else "take smaller weights, or write `dtype: float64`"
         )
+        raise MergeError(f"{what}: {np.abs(array).max():.3g} is too large for {dtype}", hint=wider)
     raise MergeError(
         f"{what}: the result is not finite",
         hint="take smaller weights, or look at the inputs with `xlmerge inspect`",

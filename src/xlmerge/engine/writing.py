@@ -115,9 +115,12 @@ class _Output:
 
     def _compute(self, job: tuple[Covered, Bundle]) -> dict[str, Any]:
         """The merged tensors of one bundle by role; called from several threads."""
+        return self._stored(job[1], self._encoded(*job))
+
+    def _encoded(self, covered: Covered, bundle: Bundle) -> Mapping[str, Any]:
+        """The merged arrays in working precision; a stranger's faults are told as such."""
         import numpy as np
 
-        covered, bundle = job
         try:
             # What overflows is found when it is cast, and reported by name.
             with np.errstate(all="ignore"):
@@ -125,7 +128,7 @@ class _Output:
                 for parameter in bundle.parameters:
                     attributes = covered.half.attributes(parameter, points[parameter.name])
                     self._attributes[parameter.name] = dict(attributes)
-                return self._stored(bundle, covered.half.encode(bundle, points, {}))
+                return covered.half.encode(bundle, points, {})
         except (MergeError, SpaceError) as error:
             # Neither methods nor spaces know what they work on.
             where = f"{self._plan.name}: {bundle.parameters[0].name}"

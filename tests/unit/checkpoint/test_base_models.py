@@ -12,7 +12,7 @@ from xlmerge.checkpoint.base_models import (
 )
 
 SHA = "e73636d4f797dec63c3081bb6ed5c7b0bb3f2089"
-CACHE = f"/home/u/.cache/huggingface/hub/models--FacebookAI--xlm-roberta-base/snapshots/{SHA}"
+CACHE = f"/cache/huggingface/hub/models--FacebookAI--xlm-roberta-base/snapshots/{SHA}"
 
 
 @pytest.mark.parametrize(
