@@ -57,7 +57,7 @@ def merge(  # noqa: PLR0913 - one argument for everything a step of a recipe may
         format: ``safetensors`` or ``bin``; that of the first input if not given.
         base_model: Name of the base model.
         base_model_aliases: Further names that mean the same model.
-        force: Replace what is at ``output``.
+        force: Merge again, and replace what is at ``output``.
         listener: Hears of warnings and progress.
         registry: Plugins; those installed if not given.
 
@@ -213,7 +213,7 @@ def run(
         recipe: The YAML file.
         output: Folder for the results; one named after the recipe, beside it, if not given.
         overrides: Changes as for ``--set``, each ``key=value``.
-        force: Replace outputs that are not this recipe's.
+        force: Do every step again, and replace outputs that are not this recipe's.
         update: Take the newest commits of hub repositories.
         listener: Hears of warnings and progress.
         registry: Plugins; those installed if not given.

@@ -126,7 +126,6 @@ class TestLoraWithPatterns(TestLoraOfPeft, name="lora"):
 
 
 class TestIa3(Suite, name="ia3"):
-
     def write(self, folder: Path) -> None:
         module = "roberta.encoder.layer.{layer}.attention.self.key.loras.{name}."
         config = {"architecture": "lora", "r": 1, "alpha": 1, "composition_mode": "scale"}
@@ -135,7 +134,6 @@ class TestIa3(Suite, name="ia3"):
 
 
 class TestIa3OfPeft(Suite, name="ia3"):
-
     def write(self, folder: Path) -> None:
         config = {"peft_type": "IA3", "target_modules": ["query"], "feedforward_modules": []}
         write_peft_folder(folder, config, self.draw(**everywhere(PEFT, {"ia3_l": (HIDDEN, 1)})))

@@ -151,8 +151,20 @@ ia3 = AdapterArchitecture(
     source="Liu et al. 2022, arXiv 2205.05638",
     files=(
         FileHalf(
-            format="adapters", claim=_claim_adapters, space=_space, decode=_decode, encode=_encode
+            format="adapters",
+            claim=_claim_adapters,
+            space=_space,
+            decode=_decode,
+            encode=_encode,
+            transport_options=("ridge",),
         ),
-        FileHalf(format="peft", claim=_claim_peft, space=_space, decode=_decode, encode=_encode),
+        FileHalf(
+            format="peft",
+            claim=_claim_peft,
+            space=_space,
+            decode=_decode,
+            encode=_encode,
+            transport_options=("ridge",),
+        ),
     ),
 )

@@ -64,7 +64,7 @@ from xlmerge.cli.methods_command import complete_method
     help="File format of the result.  [default: that of the first input]",
 )
 @click.option("--dry-run", is_flag=True, help="Check, print the plan, and stop.")
-@click.option("--force", is_flag=True, help="Replace what is at OUTPUT.")
+@click.option("--force", is_flag=True, help="Merge again, and replace what is at OUTPUT.")
 @click.option("-q", "--quiet", is_flag=True, help="Print warnings and errors only.")
 def command(
     method: str,

@@ -23,7 +23,11 @@ import click
     help="Change the recipe first: --set steps.bridge.with.t=0.5. May be repeated.",
 )
 @click.option("--dry-run", is_flag=True, help="Check, print the plan, and stop.")
-@click.option("--force", is_flag=True, help="Replace outputs that something else made or changed.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Do every step again, and replace outputs that something else made or changed.",
+)
 @click.option(
     "--update",
     is_flag=True,

@@ -96,7 +96,7 @@ def _plan(
     check_values(plan, in_order[0], problems)
     if not problems:
         check_spaces(plan, in_order, problems)
-        rehearse(plan, in_order[0].parameters().values(), problems)
+        rehearse(plan, in_order[0], problems)
     return None if problems else plan
 
 

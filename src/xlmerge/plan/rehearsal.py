@@ -2,7 +2,8 @@
 
 Some conditions hold between several values (weights that must sum to 1), so no declaration of one
 value can state them; the method itself raises :class:`ParameterError`. Calling it on a space that
-calculates nothing brings that to light before a file is read.
+calculates nothing brings that to light before a file is read, and tells which of a space's
+operations the method uses: an option that only another one reads would be ignored.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from xlmerge.plan.patterns import value_for
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from xlmerge.checkpoint.cover import AdapterLayout
     from xlmerge.plan.merge_step import MergeStepPlan
     from xlmerge.plan.problems import Problems
     from xlmerge.plugin.architecture import Parameter
@@ -22,8 +24,32 @@ if TYPE_CHECKING:
 __all__ = ["rehearse"]
 
 
-def rehearse(plan: MergeStepPlan, parameters: Iterable[Parameter], problems: Problems) -> None:
-    """Call the method once for every set of values that it is going to see."""
+def rehearse(plan: MergeStepPlan, template: AdapterLayout, problems: Problems) -> None:
+    """Call the method once for every set of values that it is going to see.
+
+    Args:
+        plan: The merge.
+        template: Layout of the first input.
+        problems: Where problems go.
+    """
+    transports = _call(plan, template.parameters().values(), problems)
+    if transports or problems:
+        return
+    for covered in template.covered_adapter:
+        for name in covered.half.transport_options:
+            if name in plan.options:
+                problems.refuse(
+                    ("with", name),
+                    f"`{name}` has no effect here: it says how {covered.architecture.name} carries "
+                    f"a step from one adapter to another, and {plan.method.descriptor.name} "
+                    "carries none",
+                    f"leave `{name}` out",
+                )
+
+
+def _call(plan: MergeStepPlan, parameters: Iterable[Parameter], problems: Problems) -> bool:
+    """Call the method; whether it uses (or may use) the spaces' transport."""
+    transports = False
     method = plan.method.descriptor
     seen: set[str] = set()
     for parameter in parameters:
@@ -40,14 +66,17 @@ def rehearse(plan: MergeStepPlan, parameters: Iterable[Parameter], problems: Pro
             arguments["weights"] = weights
         if method.random:
             arguments["rng"] = _POINT
+        space = _NoSpace()
         try:
-            method(_NoSpace(), **values, **arguments)
+            method(space, **values, **arguments)
         except ParameterError as error:
             place = ("adapters",) if any(w is not None for w in weights) else ("with",)
             problems.refuse_error(place, error)
-            return
-        except Exception:  # noqa: BLE001, S110 - a method may look into points, which are none here
-            pass
+            return True
+        except Exception:  # noqa: BLE001 - a method may look into points, which are none here
+            transports = True  # nobody knows
+        transports |= space.transported
+    return transports
 
 
 _POINT: Any = object()
@@ -59,6 +88,9 @@ class _NoSpace:
 
     name = "rehearsal"
     reaches_target = True
+
+    def __init__(self) -> None:
+        self.transported = False
 
     def delta(self, x: Any) -> Any:
         return x
@@ -94,4 +126,5 @@ class _NoSpace:
 
     def transport(self, x: Any, source: Any, target: Any, t: float) -> Any:
         del source, target, t
+        self.transported = True
         return x

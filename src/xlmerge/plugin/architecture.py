@@ -13,6 +13,7 @@ and gives each a space. The bundled ones are declared exactly like this:
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -153,6 +154,8 @@ class FileHalf:
             that of the output.
         uniform: Attributes that this format can only store once for the whole adapter; where the
             results differ the engine encodes all of them again for the largest.
+        transport_options: Options that only the space's transport reads; given to a method that
+            transports nothing, they are refused instead of ignored.
     """
 
     format: Literal["adapters", "peft"]
@@ -167,11 +170,18 @@ class FileHalf:
         [Mapping[str, Any], Mapping[str, Mapping[str, float]]], Mapping[str, Any]
     ] = _same_config
     uniform: tuple[str, ...] = ()
+    transport_options: tuple[str, ...] = ()
 
     @property
     def options(self) -> tuple[ParameterSpec, ...]:
         """Options of the space, as recipes may give them."""
-        return parameter_specs(self.space)
+        return _options_of(self.space)
+
+
+@functools.cache
+def _options_of(space: Callable[..., Any]) -> tuple[ParameterSpec, ...]:
+    """Read from the signature once, since the engine asks again for every parameter."""
+    return parameter_specs(space)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

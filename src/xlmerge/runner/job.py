@@ -34,7 +34,7 @@ class Job:
         recipe: The recipe's file; None for a command line.
         within: Folder that outputs must stay in; None if the user said where to write.
         manifest: Where to remember hashes and hub commits; None to remember nothing.
-        force: Replace outputs that are not this recipe's.
+        force: Do every step again, and replace outputs that are not this recipe's.
         update: Take the newest commit of hub repositories instead of the remembered one.
         warnings: Found before.
     """

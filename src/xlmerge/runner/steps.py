@@ -58,7 +58,7 @@ class StepRunner:
         """
         started = time.monotonic()
         folder = self._work.job.folders[plan.name]
-        report = self._current_report(plan, folder)
+        report = None if self._work.job.force else self._current_report(plan, folder)
         merged = report is None
         if report is None:
             report = self._merge(plan, folder)

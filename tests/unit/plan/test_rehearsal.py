@@ -80,3 +80,25 @@ def test_every_set_of_values_is_tried(tmp_path: Path) -> None:
     step["adapters"] = {"a": {"invertible": 0.7, "*": 0.7}, "b": 0.3}
     write_recipe(tmp_path, {"a": "./a", "b": "./b"}, {"out": step})
     assert xlmerge.check(recipe, registry=registry()).plans
+
+
+@pytest.mark.parametrize("kind", ["ia3", "peft_ia3"])
+def test_an_option_that_only_transport_reads_is_refused_where_none_happens(
+    tmp_path: Path, kind: str
+) -> None:
+    for seed, name in enumerate("ab"):
+        make(tmp_path / name, kind, seed=seed)
+    step = {"merge": "linear", "adapters": {"a": 0.5, "b": 0.5}, "with": {"ridge": 0.1}}
+    recipe = write_recipe(tmp_path, {"a": "./a", "b": "./b"}, {"out": step})
+    [problem] = check_problems(recipe)
+    assert "`ridge` has no effect here" in problem
+    assert "linear" in problem
+
+
+def test_an_option_of_transport_is_taken_where_it_happens(tmp_path: Path) -> None:
+    for seed, name in enumerate("abc"):
+        make(tmp_path / name, "ia3", seed=seed)
+    roles = {"task_in_source": "a", "reference_in_source": "b", "reference_in_target": "c"}
+    step = {"merge": "adamergex", "roles": roles, "with": {"ridge": 0.1}}
+    recipe = write_recipe(tmp_path, {name: f"./{name}" for name in "abc"}, {"out": step})
+    assert xlmerge.check(recipe).plans

@@ -57,6 +57,12 @@ def test_a_second_run_does_nothing(recipe: Path) -> None:
     assert snapshot(out) == content
 
 
+def test_force_does_everything_again(recipe: Path) -> None:
+    before = {path: path.read_bytes() for path in (recipe.parent / "recipe").rglob("*.bin")}
+    assert set(run(recipe, force=True).status.values()) == {MERGED}
+    assert {path: path.read_bytes() for path in before} == before
+
+
 def test_results_of_a_second_run_tell_the_same(recipe: Path) -> None:
     results = [xlmerge.run(recipe, registry=registry(), output=recipe.parent / "o") for _ in "12"]
     first, second = results

@@ -200,4 +200,5 @@ in_adapters = FileHalf(
     decode=_decode,
     encode=_encode,
     configure=_configure,
+    transport_options=("prefix_rule", "prefix_ridge"),
 )

@@ -85,4 +85,5 @@ in_peft = FileHalf(
     decode=_decode,
     encode=_encode,
     configure=_configure,
+    transport_options=("prefix_rule", "prefix_ridge"),
 )
