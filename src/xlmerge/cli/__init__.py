@@ -161,8 +161,19 @@ def _exit_code(arguments: list[str] | None) -> int:
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         click.echo(f"error: {where}{error.strerror or error}", err=True)
+        _give_stdout_up()
         return 1
     return code if isinstance(code, int) else 0
+
+
+def _give_stdout_up() -> None:
+    """Python flushes what is left on exit; if that fails again, it exits with 120."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, sys.stdout.fileno())
+        os.close(nothing)
 
 
 def _tell(error: XLMergeError) -> None:
