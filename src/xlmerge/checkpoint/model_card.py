@@ -39,7 +39,7 @@ def model_card(record: Mapping[str, Any]) -> str:
         "## Load it",
         "",
         "```python",
-        *_loading(library),
+        *_loading(library, record["file_format"]),
         "```",
         "",
         *_measured(record),
@@ -85,18 +85,20 @@ def _parameters(record: Mapping[str, Any]) -> list[str]:
     return ["## With", "", *lines, ""]
 
 
-def _loading(library: str) -> list[str]:
+def _loading(library: str, container: str) -> list[str]:
     if library == "peft":
         return [
             "from peft import PeftModel",
             "",
             'model = PeftModel.from_pretrained(base_model, "path/to/this/folder")',
         ]
+    # `adapters` looks for .bin unless it is told otherwise.
+    option = ", use_safetensors=True" if container == "safetensors" else ""
     return [
         "import adapters",
         "",
         "adapters.init(model)",
-        'name = model.load_adapter("path/to/this/folder")',
+        f'name = model.load_adapter("path/to/this/folder"{option})',
     ]
 
 

@@ -48,6 +48,7 @@ def step_record(
         "recipe": job.title,
         "fingerprint": fingerprint(plan, template, inputs),
         "library": template.folder.header.format,
+        "file_format": plan.container or template.folder.container,
         "base_model": plan.base.name or template.folder.header.base_model,
         "method": {"name": method.name, "source": method.source, **_provider(plan.method)},
         "architectures": [

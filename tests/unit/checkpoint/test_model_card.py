@@ -55,3 +55,12 @@ def test_nothing_breaks_out_of_its_cell(tmp_path: Path) -> None:
     record["inputs"][0]["reference"] = "a|b\n| x | y |"
     [row] = [line for line in model_card(record).splitlines() if "a\\|b" in line]
     assert row.replace("\\|", "").count("|") == 5
+
+
+@pytest.mark.parametrize("container", ["bin", "safetensors"])
+def test_the_card_tells_how_the_file_is_loaded(tmp_path: Path, container: str) -> None:
+    """`load_adapter` looks for .bin unless it is told otherwise."""
+    folder = make(tmp_path / "a", "seq_bn")
+    out = merge("linear", {folder: 1.0}, output=tmp_path / "out", format=container)
+    option = "use_safetensors=True" in (out / "README.md").read_text()
+    assert option == (container == "safetensors")
