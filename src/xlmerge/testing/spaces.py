@@ -4,17 +4,18 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, final
 
 import pytest
 
 from xlmerge.errors import SpaceError
+from xlmerge.testing.arrays import leaves, numbers, raw_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy import ndarray
 
     from xlmerge.spaces import Array, Space
@@ -127,33 +128,33 @@ class SpaceSuite(ABC):
     def test_lincomb_is_the_sum_of_the_dense(self, points: list[Any], dtype: str) -> None:
         """``dense(lincomb(w, d)) == sum_i w_i dense(d_i)``, whatever the signs and zeros of w."""
         deltas = [self.space.delta(x) for x in points]
-        dense = [_numbers(self.space.dense(d)) for d in deltas]
+        dense = [numbers(self.space.dense(d)) for d in deltas]
         for weights in ([1.0, 0.5, -0.5], [0.0, 2.0, 0.0], [0.0, 0.0, 0.0], [-1.0, 1e-3, 7.0]):
             expected = weights[0] * dense[0] + weights[1] * dense[1] + weights[2] * dense[2]
-            found = _numbers(self.space.dense(self.space.lincomb(weights, deltas)))
+            found = numbers(self.space.dense(self.space.lincomb(weights, deltas)))
             self._rounded(found, expected, dtype, *dense)
 
     def test_lincomb_is_associative_and_distributive(self, points: list[Any], dtype: str) -> None:
         """A combination of combinations is a combination; weights of one delta add."""
         a, b, c = (self.space.delta(x) for x in points)
         lincomb, dense = self.space.lincomb, self.space.dense
-        scale = [_numbers(dense(d)) for d in (a, b, c)]
+        scale = [numbers(dense(d)) for d in (a, b, c)]
         nested = lincomb([0.5, 3.0], [lincomb([1.0, -2.0], [a, b]), c])
         flat = lincomb([0.5, -1.0, 3.0], [a, b, c])
-        self._rounded(_numbers(dense(nested)), _numbers(dense(flat)), dtype, *scale)
+        self._rounded(numbers(dense(nested)), numbers(dense(flat)), dtype, *scale)
         parts, whole = lincomb([0.25, -1.5], [a, a]), lincomb([-1.25], [a])
-        self._rounded(_numbers(dense(parts)), _numbers(dense(whole)), dtype, *scale)
+        self._rounded(numbers(dense(parts)), numbers(dense(whole)), dtype, *scale)
         nothing = lincomb([1.0, -1.0], [a, self.space.delta(copy.deepcopy(points[0]))])
-        self._rounded(_numbers(dense(nothing)), 0 * scale[0], dtype, *scale)
+        self._rounded(numbers(dense(nothing)), 0 * scale[0], dtype, *scale)
 
     def test_inner_is_that_of_the_dense(self, points: list[Any], dtype: str) -> None:
         """``inner(d, e) == sum(dense(d) * dense(e))``, symmetric, linear, never negative alone."""
         import numpy as np
 
         a, b, c = (self.space.delta(x) for x in points)
-        norms = [float(np.linalg.norm(_numbers(self.space.dense(d)))) for d in (a, b, c)]
+        norms = [float(np.linalg.norm(numbers(self.space.dense(d)))) for d in (a, b, c)]
         allowed = self.tolerance[dtype] * max(norms) ** 2
-        expected = float(_numbers(self.space.dense(a)) @ _numbers(self.space.dense(b)))
+        expected = float(numbers(self.space.dense(a)) @ numbers(self.space.dense(b)))
         inner = self.space.inner
         assert isinstance(inner(a, b), float)
         assert inner(a, b) == pytest.approx(expected, abs=allowed)
@@ -172,7 +173,7 @@ class SpaceSuite(ABC):
             dense = self.space.dense(self.space.delta(x))
             if self.undenses:
                 found = self.space.dense(self.space.undense(dense))
-                self._close(_numbers(found), _numbers(dense), dtype)
+                self._close(numbers(found), numbers(dense), dtype)
             else:
                 with pytest.raises(SpaceError) as caught:
                     _read(self.space.undense(dense))
@@ -182,14 +183,14 @@ class SpaceSuite(ABC):
         """``elementwise`` is the function on the dense arrays; ``size`` counts their entries."""
         first, second, _ = (self.space.dense(self.space.delta(x)) for x in points)
         found = self.space.elementwise(lambda a, b: a * b + 2.0 * a, first, second)
-        a, b = _numbers(first), _numbers(second)
-        self._rounded(_numbers(found), a * b + 2 * a, dtype, a, b)
+        a, b = numbers(first), numbers(second)
+        self._rounded(numbers(found), a * b + 2 * a, dtype, a, b)
         assert self.space.size(first) == a.size
 
     def test_kth_magnitude_is_that_of_the_sorted(self, points: list[Any]) -> None:
         """The k-th largest magnitude, exactly, and a refusal where there is none."""
         dense = self.space.dense(self.space.delta(points[0]))
-        magnitudes = sorted(abs(_numbers(dense)).tolist(), reverse=True)
+        magnitudes = sorted(abs(numbers(dense)).tolist(), reverse=True)
         for kept in (1, (len(magnitudes) + 1) // 2, len(magnitudes)):
             assert self.space.kth_magnitude(dense, kept) == magnitudes[kept - 1]
         for kept in (0, len(magnitudes) + 1):
@@ -221,7 +222,7 @@ class SpaceSuite(ABC):
 
     def test_inputs_stay_as_they_are(self, points: list[Any]) -> None:
         """No operation writes to an array that it is given."""
-        before = [[_bytes(leaf) for leaf in _leaves(x)] for x in points]
+        before = [raw_bytes(x) for x in points]
         x, s, u = points
         deltas = [self.space.delta(point) for point in points]
         for weights in ([1.0, 0.5, -0.5], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]):
@@ -234,12 +235,12 @@ class SpaceSuite(ABC):
         self.space.kth_magnitude(dense[0], 1)
         if self.undenses:
             _read(self.space.undense(dense[0]))
-        assert [[_bytes(leaf) for leaf in _leaves(x)] for x in points] == before
+        assert [raw_bytes(x) for x in points] == before
 
     def test_results_keep_library_and_dtype(self, points: list[Any]) -> None:
         """What comes out is of the kind that went in."""
         x, s, u = points
-        kinds = {(type(leaf), leaf.dtype) for leaf in _leaves(x)}
+        kinds = {(type(leaf), leaf.dtype) for leaf in leaves(x)}
         deltas = [self.space.delta(point) for point in points]
         results = [
             self.space.restore(self.space.lincomb([0.5, 0.25, 0.0], deltas)),
@@ -249,11 +250,11 @@ class SpaceSuite(ABC):
         if self.undenses:
             results.append(self.space.restore(self.space.undense(self.space.dense(deltas[0]))))
         for result in results:
-            assert {(type(leaf), leaf.dtype) for leaf in _leaves(result)} == kinds
+            assert {(type(leaf), leaf.dtype) for leaf in leaves(result)} == kinds
 
     def _flat(self, x: Any) -> ndarray:
         """A point as the vector of its dense delta."""
-        return _numbers(self.space.dense(self.space.delta(x)))
+        return numbers(self.space.dense(self.space.delta(x)))
 
     def _close(
         self, found: ndarray, expected: ndarray, dtype: str, *operands: ndarray, extra: float = 0.0
@@ -273,36 +274,7 @@ class SpaceSuite(ABC):
         assert error <= (self.tolerance[dtype] + extra) * size, f"off by {error / size:.1e}"
 
 
-def _leaves(value: Any) -> Iterator[Array]:
-    """The arrays in a point: an array, or dataclasses, mappings and sequences of such."""
-    if hasattr(value, "shape") and hasattr(value, "dtype"):
-        yield value
-    elif isinstance(value, Mapping):
-        for name in value:
-            yield from _leaves(value[name])
-    elif dataclasses.is_dataclass(value):
-        for field in dataclasses.fields(value):
-            yield from _leaves(getattr(value, field.name))
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _leaves(item)
-
-
 def _read(value: Any) -> None:
     """Compute what is lazy."""
-    for _ in _leaves(value):
+    for _ in leaves(value):
         pass
-
-
-def _numbers(dense: Any) -> ndarray:
-    """All entries of a dense delta, in float64."""
-    import numpy as np
-
-    parts = [np.from_dlpack(leaf).astype(np.float64).ravel() for leaf in _leaves(dense)]
-    return np.concatenate(parts)
-
-
-def _bytes(array: Array) -> bytes:
-    import numpy as np
-
-    return bytes(np.from_dlpack(array).tobytes())
