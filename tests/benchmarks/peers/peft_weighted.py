@@ -18,6 +18,8 @@ def main(
         model.load_adapter(folder, name)
     options = {"density": float(density)} if density != "-" else {}
     model.add_weighted_adapter(names, weights, "merged", combination_type=kind, **options)
+    for parameter in model.parameters():  # PEFT 0.17 leaves views that safetensors does not save
+        parameter.data = parameter.data.contiguous()
     model.save_pretrained(out, selected_adapters=["merged"])
 
 
