@@ -55,7 +55,7 @@ def merge_verdicts(case: Case, results: Sequence[Result]) -> list[Verdict]:
             Verdict(
                 f"{name}: against the numpy script",
                 f"<= {case.within:g} x",
-                f"{ratio:.1f} x",
+                f"{ratio:.2f} x",
                 ratio <= case.within,
             )
         )
@@ -78,7 +78,7 @@ def startup_verdicts(starts: Sequence[Start]) -> list[Verdict]:
         Verdict(
             start.name,
             f"< {START_SECONDS} s",
-            f"{start.measured.wall:.2f} s",
+            f"{start.measured.wall:.3f} s",
             start.measured.wall < START_SECONDS,
         )
         for start in starts
