@@ -49,10 +49,10 @@ def ties(
             hint="give two adapters or more, or `density: 1`",
         )
     dense = [space.dense(space.delta(x)) for x in adapters]
-    # To the nearest whole number: 0.07 * 100 is 7.000000000000001 in floating point.
-    thresholds = [
-        space.kth_magnitude(each, max(1, round(density * space.size(each)))) for each in dense
-    ]
+    # To the nearest whole number: 0.07 * 100 is 7.000000000000001 in floating point. Counted once:
+    # all have the same shape, and counting the entries of a whole adapter reads it.
+    kept = max(1, round(density * space.size(dense[0])))
+    thresholds = [space.kth_magnitude(each, kept) for each in dense]
 
     def merge(*entries: Array) -> Array:
         xp = array_namespace(*entries)

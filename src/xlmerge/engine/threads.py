@@ -24,7 +24,9 @@ def workers() -> int:
     return max(1, min(_MOST, usable or 1))
 
 
-def in_order(compute: Callable[[J], R], jobs: Iterable[J]) -> Generator[tuple[J, R]]:
+def in_order(
+    compute: Callable[[J], R], jobs: Iterable[J], *, together: bool = True
+) -> Generator[tuple[J, R]]:
     """Compute with a few threads, and hand over in order.
 
     Close it (``contextlib.closing``) where it may not be exhausted: that waits for what is being
@@ -33,7 +35,13 @@ def in_order(compute: Callable[[J], R], jobs: Iterable[J]) -> Generator[tuple[J,
     Args:
         compute: Called from several threads.
         jobs: What to compute.
+        together: Whether several at a time; else each when it is asked for, so that no more than
+            one is in memory.
     """
+    if not together:
+        for job in jobs:
+            yield job, compute(job)
+        return
     count = workers()
     with ThreadPoolExecutor(count, thread_name_prefix="xlmerge") as pool:
         waiting: deque[tuple[J, Future[R]]] = deque()

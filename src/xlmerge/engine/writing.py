@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from xlmerge.checkpoint.dtypes import DTYPES
 from xlmerge.checkpoint.folder import CONFIG, FILES
 from xlmerge.checkpoint.json_file import write_json
 from xlmerge.checkpoint.tensor_file import create_tensor_file, open_tensor_file
@@ -29,6 +31,8 @@ __all__ = ["write_merge"]
 
 ADAPTERS_VERSION = "adapters.1.3.0"
 """The version of `adapters` whose files these are; older ones would be corrected on loading."""
+
+_LARGE = 16 << 20  # bytes; 8 MAD-X adapters of XLM-R base have 9 MiB in a bundle
 
 
 def write_merge(
@@ -84,11 +88,13 @@ class _Output:
         with (
             one_blas_thread(),
             create_tensor_file(self._path, self._container, self._names()) as writer,
-            closing(in_order(self._compute, self._bundles)) as results,
+            closing(in_order(self._compute, self._bundles, together=not self._large())) as results,
         ):
-            for done, ((_, bundle), tensors) in enumerate(results, start=1):
+            done = 0  # counted by hand: `enumerate` would hold a result while the next is computed
+            for (_, bundle), tensors in results:
                 self._write_bundle(writer, bundle, tensors)
-                progress(done, len(self._bundles))
+                del tensors
+                progress(done := done + 1, len(self._bundles))
             if self._library == "peft":
                 self._heads.write(writer)
         if wanted := self._uneven():
@@ -100,6 +106,21 @@ class _Output:
         return self._report
 
     # --- tensors ------------------------------------------------------------------------------
+
+    def _large(self) -> bool:
+        """Whether a bundle of all inputs is so large that threads would cost more than they gain.
+
+        Adding up is bound by memory then, and each thread holds inputs, products and a result.
+        """
+        folder = self._template.folder
+        largest = max(
+            sum(
+                math.prod(folder.header.tensors[key].shape) * DTYPES[folder.dtype(key)].itemsize
+                for key in bundle.keys.values()
+            )
+            for _, bundle in self._bundles
+        )
+        return largest * len(self._plan.inputs) > _LARGE
 
     def _names(self) -> list[str]:
         """Every key that will be written."""

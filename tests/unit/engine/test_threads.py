@@ -12,6 +12,7 @@ import pytest
 
 import xlmerge
 import xlmerge.engine.threads
+import xlmerge.engine.writing
 from builders import Recorder, make, merge, registry
 from xlmerge.checkpoint.folder import AdapterFolder
 from xlmerge.engine.threads import in_order, workers
@@ -184,3 +185,25 @@ def test_a_method_that_gives_another_shape(tmp_path: Path, monkeypatch: pytest.M
         merge("linear", {folder: 0.5}, output=tmp_path / "out")
     for word in ("linear gave an array of shape", "the inputs' has", "standard"):
         assert word in str(caught.value)
+
+
+def test_large_tensors_are_merged_one_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Threads would each hold inputs and a result; the bytes are the same."""
+    folders = [make(tmp_path / name, "lora", seed=seed) for seed, name in enumerate("ab")]
+    weights = dict.fromkeys(folders, 0.5)
+    threads = merge("linear", weights, output=tmp_path / "threads" / "out")
+    names: set[str] = set()
+    read = AdapterFolder.read
+
+    def noting(self: AdapterFolder, key: str) -> Any:
+        names.add(threading.current_thread().name)
+        return read(self, key)
+
+    monkeypatch.setattr(AdapterFolder, "read", noting)
+    monkeypatch.setattr(xlmerge.engine.writing, "_LARGE", 0)
+    alone = merge("linear", weights, output=tmp_path / "alone" / "out")
+    assert names == {threading.current_thread().name}
+    for file in threads.glob("*.bin"):
+        assert file.read_bytes() == (alone / file.name).read_bytes()
