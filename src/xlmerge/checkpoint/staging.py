@@ -37,7 +37,8 @@ def held_folder(folder: Path, busy: Callable[[], None]) -> Iterator[None]:
                 _make_folders(folder, made)
             return folder
 
-        with waited_for(make, busy):
+        # Taken away while the lock is held, or it would be taken away from the next one to hold it.
+        with waited_for(make, busy), _taken_away_by_errors(made):
             yield
 
 
@@ -98,8 +99,15 @@ def replace_text(target: Path, text: str) -> None:
 def _made_folders() -> Iterator[list[Path]]:
     """Folders made on the way, which an error takes away again if nothing else is in them."""
     made: list[Path] = []
-    try:
+    with _taken_away_by_errors(made):
         yield made
+
+
+@contextlib.contextmanager
+def _taken_away_by_errors(made: list[Path]) -> Iterator[None]:
+    """Remove folders after an error, the last one made first, as far as they are empty."""
+    try:
+        yield
     except BaseException:
         for folder in reversed(made):
             with contextlib.suppress(OSError):
