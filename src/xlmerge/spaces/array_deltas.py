@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from xlmerge.spaces.arithmetic import combine, inner_product
-from xlmerge.spaces.order import kth_largest_of
+from xlmerge.spaces.array_dense import ArrayDense
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from xlmerge.spaces.protocol import Array
 
 __all__ = ["ArrayDeltas"]
 
 
-class ArrayDeltas(ABC):
+class ArrayDeltas(ArrayDense, ABC):
     """A space whose points and deltas are arrays of one shape; the dense delta is the delta.
 
     What is left to write is the chart (``delta``, ``restore``) and the ``transport``.
@@ -61,19 +60,3 @@ class ArrayDeltas(ABC):
     def undense(self, array: Array) -> Array:
         """The array itself."""
         return array
-
-    def elementwise(self, function: Callable[..., Array], *dense: Array) -> Array:
-        """``function(*dense)``."""
-        return function(*dense)
-
-    def kth_magnitude(self, dense: Array, kept: int) -> float:
-        """The ``kept``-th largest absolute value, counted from 1.
-
-        Raises:
-            SpaceError: There is no such entry, or an entry is not a number.
-        """
-        return kth_largest_of(dense, kept)
-
-    def size(self, dense: Array) -> int:
-        """Number of entries."""
-        return math.prod(dense.shape)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, final
 
 from xlmerge.errors import SpaceError
 from xlmerge.spaces.arithmetic import combine, inner_product, require_weights, step
+from xlmerge.spaces.array_dense import ArrayDense
 from xlmerge.spaces.low_rank import LowRank
 from xlmerge.spaces.namespace import array_namespace
-from xlmerge.spaces.order import kth_largest_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from xlmerge.spaces.protocol import Array
 
@@ -20,7 +20,7 @@ __all__ = ["FactorwiseSpace"]
 
 
 @final
-class FactorwiseSpace:
+class FactorwiseSpace(ArrayDense):
     """LoRA as the published code of AdaMergeX and most libraries merge it: B and A separately.
 
     The vector is the pair ``(left, right)``, so a sum is not the sum of the matrices
@@ -105,22 +105,6 @@ class FactorwiseSpace:
         xp = array_namespace(array)
         left = xp.reshape(array[:first], self.left_shape)
         return LowRank(left, xp.reshape(array[first:], self.right_shape), self.scale)
-
-    def elementwise(self, function: Callable[..., Array], *dense: Array) -> Array:
-        """``function(*dense)``."""
-        return function(*dense)
-
-    def kth_magnitude(self, dense: Array, kept: int) -> float:
-        """The ``kept``-th largest absolute value of both factors, counted from 1.
-
-        Raises:
-            SpaceError: There is no such entry, or an entry is not a number.
-        """
-        return kth_largest_of(dense, kept)
-
-    def size(self, dense: Array) -> int:
-        """Number of entries of both factors."""
-        return math.prod(dense.shape)
 
     def transport(self, x: LowRank, source: LowRank, target: LowRank, t: float) -> LowRank:
         """``x + t * (target - source)`` for the left and for the right factors.

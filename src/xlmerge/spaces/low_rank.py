@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, final
 
 from xlmerge.errors import SpaceError
 from xlmerge.spaces.arithmetic import inner_product, require_weights
+from xlmerge.spaces.array_dense import ArrayDense
 from xlmerge.spaces.namespace import array_namespace
-from xlmerge.spaces.order import kth_largest_of
 from xlmerge.spaces.protocol import ignore
 from xlmerge.spaces.recompress import compress_dense, recompress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from xlmerge.spaces.compression import Compression
     from xlmerge.spaces.protocol import Array, Observe
@@ -73,7 +73,7 @@ class LowRank:
 
 
 @final
-class LowRankSpace:
+class LowRankSpace(ArrayDense):
     """LoRA: the vector is the matrix ``scale * B @ A``, never the factors by themselves.
 
     Sums are exact: factors are put side by side (Zhao et al. 2024, arXiv 2402.18913, merge the
@@ -190,22 +190,6 @@ class LowRankSpace:
         if self.scale is not None:
             result = result.with_scale(self.scale)
         return self._observed(result, discarded)
-
-    def elementwise(self, function: Callable[..., Array], *dense: Array) -> Array:
-        """``function(*dense)``."""
-        return function(*dense)
-
-    def kth_magnitude(self, dense: Array, kept: int) -> float:
-        """The ``kept``-th largest absolute value, counted from 1.
-
-        Raises:
-            SpaceError: There is no such entry, or an entry is not a number.
-        """
-        return kth_largest_of(dense, kept)
-
-    def size(self, dense: Array) -> int:
-        """Number of entries."""
-        return math.prod(dense.shape)
 
     def transport(self, x: LowRank, source: LowRank, target: LowRank, t: float) -> LowRank:
         """``x + t * (target - source)`` as matrices.
