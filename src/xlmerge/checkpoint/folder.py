@@ -7,6 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from xlmerge.checkpoint.folder_hints import (
+    CONFIG,
+    HEAD_CONFIG,
+    hint_for_no_adapter,
+    hint_for_no_folder,
+    hint_for_no_tensors,
+)
 from xlmerge.checkpoint.json_file import read_json
 from xlmerge.checkpoint.keys import CanonicalKeys, canonical_adapters_keys, canonical_peft_keys
 from xlmerge.checkpoint.legacy import current_config
@@ -23,9 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["CONFIG", "FILES", "HEAD_CONFIG", "AdapterFolder", "open_adapter_folder"]
 
-CONFIG = "adapter_config.json"
-HEAD_CONFIG = "head_config.json"
-FUSION_CONFIG = "adapter_fusion_config.json"
 
 FILES: dict[tuple[str, str, Container], str] = {
     ("adapters", "adapter", "bin"): "pytorch_adapter.bin",
@@ -121,10 +125,12 @@ def _open_folder(path: Path) -> AdapterFolder:
     if not path.is_dir():
         what = "is a file" if path.is_file() else "does not exist"
         raise CheckpointError(
-            f"{path}: expected an adapter folder, but it {what}", hint=_nearby(path)
+            f"{path}: expected an adapter folder, but it {what}", hint=hint_for_no_folder(path)
         )
     if not (path / CONFIG).is_file():
-        raise CheckpointError(f"{path}: no adapter here: {CONFIG} is missing", hint=_below(path))
+        raise CheckpointError(
+            f"{path}: no adapter here: {CONFIG} is missing", hint=hint_for_no_adapter(path)
+        )
     document = read_json(path / CONFIG)
     if "peft_type" in document:
         return _open(path, document, "peft")
@@ -210,7 +216,8 @@ def _weights(path: Path, library: str) -> tuple[Path, Container]:
         FILES[library, "adapter", container] for container in ("safetensors", "bin")
     )
     raise CheckpointError(
-        f"{path}: {CONFIG} is there, but no tensors: expected {names}", hint=_pointer(path)
+        f"{path}: {CONFIG} is there, but no tensors: expected {names}",
+        hint=hint_for_no_tensors(path),
     )
 
 
@@ -275,39 +282,3 @@ def _head_keys(head: TensorFile, config: Mapping[str, Any], where: str) -> Canon
 def _text(value: object) -> str | None:
     """A non-empty text, or None: models built from a config have an empty name."""
     return value if isinstance(value, str) and value else None
-
-
-def _nearby(path: Path) -> str:
-    """What a mistyped path could have meant."""
-    import difflib
-
-    if path.parent.is_dir():
-        names = [entry.name for entry in path.parent.iterdir() if entry.is_dir()]
-        close = difflib.get_close_matches(path.name, names, n=1)
-        if close:
-            return f"did you mean {path.parent / close[0]}?"
-    return "give the folder that `save_adapter` or `save_pretrained` wrote, or a hub id"
-
-
-def _below(path: Path) -> str | None:
-    """Adapters one folder deeper, where PEFT and trainers put those that are not the only one."""
-    if (path / FUSION_CONFIG).is_file():
-        return "a fusion lies here, which weighs the outputs of its adapters: merge those adapters"
-    if (path / HEAD_CONFIG).is_file():
-        return "only a prediction head lies here: give the folder of its adapter"
-    found = sorted(child.name for child in path.iterdir() if (child / CONFIG).is_file())
-    return (
-        f"it lies in a folder below: {', '.join(str(path / name) for name in found)}"
-        if found
-        else None
-    )
-
-
-def _pointer(path: Path) -> str | None:
-    """A repository that was cloned without its large files."""
-    pointers = [entry.name for entry in path.iterdir() if entry.suffix in {".bin", ".safetensors"}]
-    return (
-        f"found {', '.join(sorted(pointers))}, which this library does not read"
-        if pointers
-        else None
-    )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xlmerge.checkpoint.folder import CONFIG, FILES, HEAD_CONFIG
+from xlmerge.checkpoint.folder_hints import similar_name
 from xlmerge.errors import CheckpointError, HubError
 
 __all__ = ["Located", "locate"]
@@ -63,14 +64,8 @@ def locate(reference: str, start: Path, *, commit: str | None = None) -> Located
 
 def _similar(path: Path) -> str | None:
     """A question that names the folder that was perhaps meant."""
-    import difflib
-
-    try:
-        names = [entry.name for entry in path.parent.iterdir()]
-    except OSError:
-        names = []
-    close = difflib.get_close_matches(path.name, names, n=1)
-    return f"did you mean {close[0]}?" if close else None
+    name = similar_name(path)
+    return None if name is None else f"did you mean {name}?"
 
 
 def _download(match: re.Match[str], reference: str, path: Path, commit: str | None) -> Located:
