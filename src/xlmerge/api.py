@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any
 
-from xlmerge.checkpoint.compatibility import BaseModel
-from xlmerge.errors import ParameterError
-from xlmerge.plan import StepRequest
-from xlmerge.runner import Job, Listener, RunResult, StepResult, Work, run_job, step_name
-from xlmerge.runner.manifest import MANIFEST
+from xlmerge.jobs import PathLike, merge_job, recipe_job
+from xlmerge.runner import Listener, RunResult, StepResult, Work, run_job
 
 if TYPE_CHECKING:
-    from xlmerge.checkpoint.tensor_file import Container
+    from collections.abc import Mapping, Sequence
+
     from xlmerge.engine.state import AdapterState
     from xlmerge.plugin.registry import Registry
 
-__all__ = ["check", "load", "merge", "merge_job", "recipe_job", "run"]
-
-PathLike: TypeAlias = "str | os.PathLike[str]"
+__all__ = ["check", "load", "merge", "run"]
 
 
 def merge(  # noqa: PLR0913 - one argument for everything a step of a recipe may say
@@ -84,117 +79,6 @@ def merge(  # noqa: PLR0913 - one argument for everything a step of a recipe may
     )
     _, result = run_job(job, registry or _installed(), listener)
     return result.steps[0]
-
-
-def merge_job(  # noqa: PLR0913 - as `merge`
-    method: str,
-    adapters: Mapping[str, Any] | Sequence[PathLike] | None = None,
-    *,
-    output: PathLike,
-    roles: Mapping[str, PathLike] | None = None,
-    weights: Sequence[Any] | None = None,
-    parameters: Mapping[str, Any] | None = None,
-    heads: str | None = None,
-    dtype: str | None = None,
-    format: str | None = None,  # noqa: A002 - as the recipe calls it
-    base_model: str | None = None,
-    base_model_aliases: Sequence[str] = (),
-    force: bool = False,
-) -> Job:
-    """One merge as a job; see :func:`merge` for the arguments.
-
-    Raises:
-        ParameterError: Weights and adapters do not pair up, or a word is none of those allowed.
-    """
-    if isinstance(adapters, str | bytes | os.PathLike):
-        raise ParameterError(
-            f"`adapters` is a list or a mapping; found one path, {adapters!r}",
-            hint=f"write [{str(adapters)!r}]",
-        )
-    output = Path(output)
-    paths = [os.fspath(path) for path in adapters or ()]
-    if isinstance(adapters, Mapping):
-        if weights is not None:
-            raise ParameterError("weights are given twice, in the mapping and as `weights`")
-        weights = list(adapters.values())
-    if weights is not None and len(weights) != len(paths):
-        raise ParameterError(
-            f"{len(paths)} adapters and {len(weights)} weights; each adapter needs one"
-        )
-    names = _names([*paths, *(os.fspath(path) for path in (roles or {}).values())])
-    references = dict(
-        zip(names, [*paths, *(os.fspath(path) for path in (roles or {}).values())], strict=True)
-    )
-    listed = names[: len(paths)]
-    name = step_name(output.name or output.resolve().name)
-    request = StepRequest(
-        name=name,
-        method=method,
-        adapters=dict(zip(listed, map(_plain, weights), strict=True))
-        if weights is not None
-        else tuple(listed) or None,
-        roles=dict(zip(roles or {}, names[len(paths) :], strict=True)),
-        values={name: _plain(value) for name, value in (parameters or {}).items()},
-        heads=heads,
-        dtype=dtype,
-        container=cast("Container | None", format),
-    )
-    _check_words(request)
-    return Job(
-        # The inputs are part of the name: another merge does not replace this one's output.
-        title=" ".join(["xlmerge merge", method, *sorted(references.values())]),
-        start=Path.cwd(),
-        references=references,
-        steps=(request,),
-        base=BaseModel(name=base_model, aliases=tuple(base_model_aliases)),
-        folders={name: output},
-        where=_no_place,
-        force=force,
-    )
-
-
-def _plain(value: Any) -> Any:
-    """A value, or values by pattern, with NumPy's and torch's scalars as Python's own."""
-    if isinstance(value, Mapping):
-        return {pattern: _plain(single) for pattern, single in value.items()}
-    return value.item() if getattr(value, "shape", None) == () else value
-
-
-def _check_words(request: StepRequest) -> None:
-    """What a recipe's schema checks, for calls that have none."""
-    for what, value, allowed in (
-        ("dtype", request.dtype, ("float16", "bfloat16", "float32", "float64")),
-        ("format", request.container, ("safetensors", "bin")),
-    ):
-        if value is not None and value not in allowed:
-            raise ParameterError(f"`{what}` is one of {', '.join(allowed)}; found {value!r}")
-    heads: Any = request.heads
-    if heads is not None and not (
-        isinstance(heads, str) and (heads in {"drop", "mean"} or heads.startswith("from "))
-    ):
-        raise ParameterError(f"`heads` is drop, mean, or `from NAME`; found {heads!r}")
-
-
-def _no_place(path: tuple[str | int, ...]) -> str:
-    """Command lines and calls have no lines and columns; the words themselves say where."""
-    tail = (
-        [str(part) for part in path if part != "steps"][1:]
-        if path[:1] == ("steps",)
-        else [str(p) for p in path]
-    )
-    return ".".join(tail) or "merge"
-
-
-def _names(paths: list[str]) -> list[str]:
-    """Names for folders, from the last part of their paths, made different where they are not."""
-    names: list[str] = []
-    for path in paths:
-        base = step_name(Path(path.partition("@")[0]).name)
-        name, count = base, 2
-        while name in names:
-            name, count = f"{base}_{count}", count + 1
-        names.append(name)
-    return names
 
 
 def run(
@@ -263,67 +147,6 @@ def load(path: PathLike) -> AdapterState:
     except BaseException:
         folder.close()
         raise
-
-
-def recipe_job(
-    recipe: PathLike,
-    *,
-    output: PathLike | None = None,
-    overrides: Sequence[str] = (),
-    force: bool = False,
-    update: bool = False,
-) -> Job:
-    """A recipe file as a job; see :func:`run` for the arguments.
-
-    Raises:
-        RecipeError: With everything that is wrong with the recipe itself.
-    """
-    from xlmerge.recipe import load_recipe
-
-    recipe = Path(recipe)
-    loaded = load_recipe(recipe, overrides)
-    out = Path(output) if output is not None else _default_output(recipe)
-    steps = loaded.recipe.steps
-    order = loaded.recipe.order()
-    unused = loaded.recipe.unused_adapters()
-    return Job(
-        title=recipe.name,
-        start=loaded.folder,
-        references={
-            name: ref for name, ref in loaded.recipe.adapters.items() if name not in unused
-        },
-        steps=tuple(
-            StepRequest(
-                name=name,
-                method=steps[name].merge,
-                adapters=steps[name].adapters,
-                roles=steps[name].roles,
-                values=steps[name].with_,
-                heads=steps[name].heads,
-                dtype=steps[name].dtype,
-                container=steps[name].format,
-            )
-            for name in order
-        ),
-        base=BaseModel(
-            name=loaded.recipe.base_model, aliases=tuple(loaded.recipe.base_model_aliases)
-        ),
-        folders={name: out / name for name in order},
-        where=loaded.where,
-        recipe=recipe,
-        # A recipe writes elsewhere only if its user says so, not through a link either.
-        within=loaded.folder if output is None else None,
-        manifest=out / MANIFEST,
-        force=force,
-        update=update,
-        warnings=tuple(f"the adapter {name} is not used" for name in unused),
-    )
-
-
-def _default_output(recipe: Path) -> Path:
-    """A folder named after the recipe, beside it."""
-    named = recipe.stem if recipe.suffix else f"{recipe.name}-output"
-    return recipe.parent / named
 
 
 def _installed() -> Registry:

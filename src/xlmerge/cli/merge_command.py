@@ -92,14 +92,10 @@ def command(
       xlmerge merge adamergex --role task_in_source=senti-id --role reference_in_source=emot-id \\
               --role reference_in_target=emot-jv --with t=0.5 -o senti-jv
     """
-    from xlmerge.api import merge_job
     from xlmerge.cli.arguments import as_options, read_roles, read_values, read_weights
-    from xlmerge.cli.listening import EchoListener
-    from xlmerge.cli.planning import print_plan
-    from xlmerge.plugin import discover
-    from xlmerge.runner import run_job
+    from xlmerge.cli.carrying_out import carry_out
+    from xlmerge.jobs import merge_job
 
-    listener = EchoListener(quiet=quiet)
     with as_options():
         job = merge_job(
             method,
@@ -115,10 +111,4 @@ def command(
             base_model_aliases=aliases,
             force=force,
         )
-        try:
-            work, _ = run_job(job, discover(), listener, dry_run=dry_run)
-        finally:
-            listener.close()
-    if dry_run:
-        print_plan(work)
-        click.echo("nothing was written")
+        carry_out(job, dry_run=dry_run, quiet=quiet)

@@ -65,18 +65,8 @@ def command(
       xlmerge run recipe.yaml --dry-run
       xlmerge run recipe.yaml -o results --set 'steps.bridge.adapters={english: 1}'
     """
-    from xlmerge.api import recipe_job
-    from xlmerge.cli.listening import EchoListener
-    from xlmerge.cli.planning import print_plan
-    from xlmerge.plugin import discover
-    from xlmerge.runner import run_job
+    from xlmerge.cli.carrying_out import carry_out
+    from xlmerge.jobs import recipe_job
 
-    listener = EchoListener(quiet=quiet)
     job = recipe_job(recipe, output=output, overrides=overrides, force=force, update=update)
-    try:
-        work, _ = run_job(job, discover(), listener, dry_run=dry_run)
-    finally:
-        listener.close()
-    if dry_run:
-        print_plan(work)
-        click.echo("nothing was written")
+    carry_out(job, dry_run=dry_run, quiet=quiet)
