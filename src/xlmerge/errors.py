@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CheckpointError",
+    "CompositionError",
+    "DataError",
     "HubError",
     "MergeError",
+    "ModelError",
     "OutputError",
     "ParameterError",
     "PluginError",
@@ -25,6 +28,7 @@ __all__ = [
     "Problem",
     "RecipeError",
     "SpaceError",
+    "TrainingError",
     "UnsupportedAdapterError",
     "XLMergeError",
 ]
@@ -143,3 +147,39 @@ class HubError(XLMergeError, OSError):
 
     def __str__(self) -> str:
         return XLMergeError.__str__(self)
+
+
+class CompositionError(XLMergeError, ValueError):
+    """Adapters that cannot sit together in a model the way that was asked for.
+
+    Args:
+        message: What is wrong.
+        hint: The next step.
+        path: Where in the tree, as keys from its root.
+    """
+
+    exit_code = 9
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, path: tuple[str | int, ...] = ()
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.path = path
+
+
+class DataError(XLMergeError, ValueError):
+    """Data that cannot be used: missing, of another form than was said, or with other labels."""
+
+    exit_code = 10
+
+
+class ModelError(XLMergeError, ValueError):
+    """A base model that cannot be loaded, or that an adapter or a head does not fit."""
+
+    exit_code = 11
+
+
+class TrainingError(XLMergeError, ArithmeticError):
+    """A training that went wrong: a loss that is not finite, or a result that no step changed."""
+
+    exit_code = 12

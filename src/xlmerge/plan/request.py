@@ -1,17 +1,29 @@
-"""What a merge is asked to be, and what is known of the adapters it takes."""
+"""What a step is asked to be, and what is known of the adapters it takes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from xlmerge.checkpoint.cover import AdapterLayout
     from xlmerge.checkpoint.tensor_file import Container
+    from xlmerge.plugin.composition import Tree
 
-__all__ = ["Draft", "Place", "StepRequest"]
+__all__ = [
+    "Cell",
+    "DataRequest",
+    "Draft",
+    "EvaluateRequest",
+    "HeadRequest",
+    "Place",
+    "Request",
+    "StepRequest",
+    "TrainRequest",
+]
 
 Place: TypeAlias = tuple[str | int, ...]
 """Keys below a step, such as ``("with", "t")``."""
@@ -55,3 +67,129 @@ class StepRequest:
     heads: str | None = None
     dtype: str | None = None
     container: Container | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataRequest:
+    """A data set as asked for.
+
+    Attributes:
+        name: Its name in the recipe.
+        path: A folder, a file, or an id on the hub.
+        subset: Name of a configuration of a data set on the hub.
+        revision: Commit, branch or tag on the hub.
+        format: ``csv``, ``tsv``, ``jsonl``, ``json``, ``parquet``, ``text``, ``conll``, ``squad``;
+            None to tell it from the files' names.
+        files: Split to file below ``path``; wildcards are allowed.
+        columns: Column that a task asks for to column in the data.
+        labels: Names of the classes in order; empty to take them from the data.
+        limit: Split to the number of rows that are taken from its beginning.
+        start: What relative paths start from.
+    """
+
+    name: str
+    path: str
+    subset: str | None = None
+    revision: str | None = None
+    format: str | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
+    columns: Mapping[str, str] = field(default_factory=dict)
+    labels: tuple[str, ...] = ()
+    limit: Mapping[str, int] = field(default_factory=dict)
+    start: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadRequest:
+    """A prediction head that lies apart from its adapter.
+
+    Attributes:
+        name: Its name in the recipe.
+        path: Its file, or a folder with a head as the adapters library writes it.
+        task: The task it is for.
+        labels: Names of its classes in order.
+        options: Options of the task (``pooling``).
+        start: What relative paths start from.
+    """
+
+    name: str
+    path: str
+    task: str
+    labels: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    start: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainRequest:
+    """A training as asked for.
+
+    Attributes:
+        name: Name of the step, ``NAME/VALUE`` for an instance of a family.
+        trainer: Name of the trainer.
+        task: Name of the task; None if the recipe names none.
+        task_options: Options of the task.
+        data: Role to data sets, each with its sampling weight or None.
+        stacked_on: The composition that lies frozen beneath.
+        adapter: Name of a configuration, or ``config`` and further fields; None for the trainer's.
+        values: What stands under ``with``.
+    """
+
+    name: str
+    trainer: str
+    task: str | None = None
+    task_options: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, tuple[tuple[DataRequest, float | None], ...]]
+    stacked_on: Tree | None = None
+    adapter: str | Mapping[str, Any] | None = None
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One score of an evaluation.
+
+    Attributes:
+        row: Label of the composition.
+        column: What is scored on, as ``jav``; empty without columns.
+        seed: Value of the variable that scores are averaged over; None without one.
+        tree: The composition.
+        data: The data set.
+        head: The head, where the adapters bring none.
+    """
+
+    row: str
+    column: str
+    seed: str | None
+    tree: Tree
+    data: DataRequest
+    head: HeadRequest | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluateRequest:
+    """An evaluation as asked for.
+
+    Attributes:
+        name: Name of the step.
+        task: Name of the task.
+        task_options: Options of the task.
+        split: Split of the data sets.
+        columns: Variables whose values make the columns.
+        cells: All scores, row by row.
+        baseline: Row that the others are compared with.
+        values: What stands under ``with``.
+    """
+
+    name: str
+    task: str
+    task_options: Mapping[str, Any] = field(default_factory=dict)
+    split: str = "test"
+    columns: tuple[str, ...] = ()
+    cells: tuple[Cell, ...]
+    baseline: str | None = None
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+Request: TypeAlias = StepRequest | TrainRequest | EvaluateRequest
+"""Any step."""

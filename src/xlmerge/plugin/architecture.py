@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from xlmerge.plugin.headers import FolderHeader
     from xlmerge.spaces.protocol import Array, Observe, Space
 
-__all__ = ["AdapterArchitecture", "Bundle", "Claim", "FileHalf", "Parameter", "claim_by_patterns"]
+__all__ = ["AdapterArchitecture", "Bundle", "Claim", "FileHalf", "LiveHalf", "Parameter", "claim_by_patterns"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +185,21 @@ def _options_of(space: Callable[..., Any]) -> tuple[ParameterSpec, ...]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LiveHalf:
+    """How an architecture comes into a model that runs on the adapters library.
+
+    Attributes:
+        configs: Named configurations to train, as recipes call them: name to all fields, as
+            ``config`` in an ``adapter_config.json`` has them.
+        install: ``module:function``, called with a model once, before it gets its first adapter;
+            for kinds that the library does not know. It changes this model object only.
+    """
+
+    configs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    install: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AdapterArchitecture:
     """An adapter architecture.
 
@@ -193,14 +208,14 @@ class AdapterArchitecture:
         summary: One sentence.
         source: Paper or library it comes from.
         files: How it lies in folders, one half a format.
-        live: ``module:function`` that installs it into a model; reserved until models are run.
+        live: How it comes into a model; None for kinds that are only read and merged.
     """
 
     name: str
     summary: str
     source: str
     files: tuple[FileHalf, ...] = ()
-    live: str | None = None
+    live: LiveHalf | None = None
 
     def half(self, format_: str) -> FileHalf | None:
         """The file half for a format, or None."""

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from xlmerge.errors import PluginError
-from xlmerge.plugin.architecture import AdapterArchitecture, FileHalf
+from xlmerge.plugin.architecture import AdapterArchitecture, FileHalf, LiveHalf
 from xlmerge.plugin.method import RESERVED, MergeMethod, declaration_problems
 
 if TYPE_CHECKING:
@@ -116,8 +116,12 @@ def _architecture_problems(architecture: AdapterArchitecture) -> Iterator[str]:
             yield f"it has more than one file half for the format {half.format!r}"
         seen.add(half.format)
         yield from _half_problems(half)
-    if architecture.live is not None and not re.fullmatch(r"[\w.]+:\w+", str(architecture.live)):
-        yield f"its live half {architecture.live!r} is not of the form `module:function`"
+    live = architecture.live
+    if live is not None and not isinstance(live, LiveHalf):
+        yield f"its live half is {_short(live)}; expected LiveHalf"
+    elif live is not None and live.install is not None:
+        if not re.fullmatch(r"[\w.]+:\w+", str(live.install)):
+            yield f"`install` of its live half, {live.install!r}, is not `module:function`"
 
 
 def _half_problems(half: FileHalf) -> Iterator[str]:

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import inspect
 import re
-import types
 import typing
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
+from xlmerge.plugin.declaration import unwrapped
 from xlmerge.plugin.parameters import ParameterSpec, annotations_of, parameter_spec
 from xlmerge.plugin.random import Random
 from xlmerge.spaces.protocol import Point
@@ -43,11 +43,11 @@ _POSITIONAL = inspect.Parameter.POSITIONAL_OR_KEYWORD
 RESERVED = frozenset({"scope", "seed"})
 
 
-class _WeightsMarker:
+class WeightsMarker:
     """Tells a list of weights from other lists."""
 
 
-Weights: TypeAlias = Annotated[Sequence[float], _WeightsMarker]
+Weights: TypeAlias = Annotated[Sequence[float], WeightsMarker]
 """One weight per adapter, in their order; the engine normalises nothing."""
 
 
@@ -195,7 +195,7 @@ def _read_signature(function: Callable[..., Any]) -> dict[str, Any]:
         if argument.name not in annotations:
             raise TypeError(f"{function.__qualname__}: `{argument.name}` has no annotation")
         given = argument.default is not inspect.Parameter.empty
-        bare, extras = _unwrap(annotations[argument.name])
+        bare, extras = unwrapped(annotations[argument.name])
         text = next((extra for extra in extras if isinstance(extra, str)), "")
         if argument.name == "rng" or bare is Random:
             read["random"] = True
@@ -208,29 +208,13 @@ def _read_signature(function: Callable[..., Any]) -> dict[str, Any]:
                     "`adapters`"
                 )
             read["count"] = next((extra for extra in extras if isinstance(extra, Count)), Count())
-        elif _WeightsMarker in extras:
+        elif WeightsMarker in extras:
             read["weighted"] = "optional" if given else "required"
         else:
             parameters.append(
                 parameter_spec(argument.name, annotations[argument.name], argument.default)
             )
     return {**read, "roles": tuple(roles), "parameters": tuple(parameters)}
-
-
-def _unwrap(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
-    """An annotation without ``Annotated`` and ``| None``, and the extras it carried."""
-    extras: tuple[Any, ...] = ()
-    while True:
-        if typing.get_origin(annotation) is Annotated:
-            annotation, *rest = typing.get_args(annotation)
-            extras += tuple(rest)
-        elif typing.get_origin(annotation) in {typing.Union, types.UnionType}:
-            members = [member for member in typing.get_args(annotation) if member is not type(None)]
-            if len(members) != 1:
-                return annotation, extras
-            annotation = members[0]
-        else:
-            return annotation, extras
 
 
 def _problems_in_words(method: MergeMethod) -> Iterator[str]:

@@ -1,0 +1,135 @@
+"""Trainers: steps that make an adapter from data.
+
+    @trainer(
+        summary="Train a task adapter.",
+        source="Pfeiffer et al. 2020, section 4.1.2",
+        data={"train": "labelled rows", "validation": "rows to choose the best state by"},
+        optional_data=("validation",),
+        task="any",
+        adapter="seq_bn",
+        stacked=True,
+    )
+    def task_adapter(
+        work: Training,
+        *,
+        learning_rate: Annotated[float, AtLeast(0, open=True)] = 1e-4,
+        epochs: Annotated[int, AtLeast(1)] = 10,
+    ) -> None:
+        from acme._modules.training import train
+
+        train(work, learning_rate=learning_rate, epochs=epochs)
+
+The keyword-only arguments are the trainer's parameters, what stands under ``with``. The function is
+called when a step runs, with an :class:`xlmerge.runtime.Training`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from xlmerge.plugin.declaration import described, words_problems
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from xlmerge.plugin.parameters import ParameterSpec
+
+__all__ = ["Trainer", "trainer"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trainer:
+    """A named way to train, made from a function by :func:`trainer`.
+
+    Attributes:
+        name: As written after ``train:``.
+        summary: One sentence.
+        source: Paper and section.
+        function: Trains.
+        data: Roles of data, and what each is for. A role of the name of a split takes that split
+            of the data set that a recipe gives as a whole.
+        optional_data: Those of the roles that may be missing.
+        many: Roles that take any number of data sets (several source languages).
+        task: Name of the one task it trains on, ``any`` if the recipe names it, None without one.
+        adapter: Name of the configuration of the adapter it trains where the recipe gives none;
+            None if it trains none.
+        stacked: Whether it trains on top of frozen adapters, which the recipe names under ``on``.
+        attention: Attention implementation that the model must be loaded with, or None.
+        columns: Columns of a batch that reach the architectures, beside the model's own inputs.
+        outputs: Names of further adapters it writes, each a folder below the step's own.
+        parameters: What stands under ``with``.
+    """
+
+    name: str
+    summary: str
+    source: str
+    function: Callable[..., Any]
+    data: Mapping[str, str]
+    optional_data: tuple[str, ...] = ()
+    many: tuple[str, ...] = ()
+    task: str | None = None
+    adapter: str | None = None
+    stacked: bool = False
+    attention: str | None = None
+    columns: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = field(default=())
+    parameters: tuple[ParameterSpec, ...] = ()
+
+
+def trainer(  # noqa: PLR0913 - one argument for each thing a trainer may declare
+    *,
+    summary: str,
+    source: str,
+    data: Mapping[str, str],
+    optional_data: tuple[str, ...] = (),
+    many: tuple[str, ...] = (),
+    task: str | None = None,
+    adapter: str | None = None,
+    stacked: bool = False,
+    attention: str | None = None,
+    columns: tuple[str, ...] = (),
+    outputs: tuple[str, ...] = (),
+    name: str | None = None,
+) -> Callable[[Callable[..., Any]], Trainer]:
+    """Make a function into a trainer; see :class:`Trainer` for the arguments.
+
+    Raises:
+        TypeError: The signature is no declaration.
+    """
+
+    def make(function: Callable[..., Any]) -> Trainer:
+        made = Trainer(
+            name=name or function.__name__,
+            summary=summary,
+            source=source,
+            function=function,
+            data=dict(data),
+            optional_data=optional_data,
+            many=many,
+            task=task,
+            adapter=adapter,
+            stacked=stacked,
+            attention=attention,
+            columns=columns,
+            outputs=outputs,
+            parameters=described(function),
+        )
+        if problems := list(trainer_problems(made)):
+            raise TypeError(f"{function.__qualname__}: {'; '.join(problems)}")
+        return made
+
+    return make
+
+
+def trainer_problems(made: Trainer) -> Iterator[str]:
+    """What could not be kept of a declaration, however it was made."""
+    yield from words_problems(made.name, made.summary, made.source)
+    if not made.data:
+        yield "it takes no data"
+    for field_, names in (("optional_data", made.optional_data), ("many", made.many)):
+        for name in sorted(set(names) - set(made.data)):
+            yield f"{field_} names the unknown role {name!r}"
+    if not callable(made.function):
+        yield f"its function cannot be called: {made.function!r}"
