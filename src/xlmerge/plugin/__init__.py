@@ -89,8 +89,19 @@ from xlmerge.plugin.architecture import (
     Bundle,
     Claim,
     FileHalf,
+    LiveHalf,
     Parameter,
     claim_by_patterns,
+)
+from xlmerge.plugin.composition import (
+    Child,
+    CompositionRule,
+    Leaf,
+    Node,
+    Tree,
+    composition_rule,
+    leaves,
+    tree_text,
 )
 from xlmerge.plugin.headers import FolderHeader, TensorHeader
 from xlmerge.plugin.manager import discover, load_registry
@@ -99,6 +110,8 @@ from xlmerge.plugin.parameters import AtLeast, Between, ParameterSpec
 from xlmerge.plugin.random import Random
 from xlmerge.plugin.registry import PluginFailure, PluginInfo, Registered, Registry
 from xlmerge.plugin.spec import API_VERSION, hookimpl, hookspec
+from xlmerge.plugin.tasks import Task, task
+from xlmerge.plugin.trainers import Trainer, trainer
 from xlmerge.spaces.protocol import Point
 
 __all__ = [
@@ -107,11 +120,16 @@ __all__ = [
     "AtLeast",
     "Between",
     "Bundle",
+    "Child",
     "Claim",
+    "CompositionRule",
     "Count",
     "FileHalf",
     "FolderHeader",
+    "Leaf",
+    "LiveHalf",
     "MergeMethod",
+    "Node",
     "Parameter",
     "ParameterSpec",
     "PluginFailure",
@@ -121,12 +139,20 @@ __all__ = [
     "Registered",
     "Registry",
     "Role",
+    "Task",
     "TensorHeader",
+    "Trainer",
+    "Tree",
     "Weights",
     "claim_by_patterns",
+    "composition_rule",
     "discover",
     "hookimpl",
     "hookspec",
+    "leaves",
     "load_registry",
     "merge_method",
+    "task",
+    "trainer",
+    "tree_text",
 ]

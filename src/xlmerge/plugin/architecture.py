@@ -27,7 +27,15 @@ if TYPE_CHECKING:
     from xlmerge.plugin.headers import FolderHeader
     from xlmerge.spaces.protocol import Array, Observe, Space
 
-__all__ = ["AdapterArchitecture", "Bundle", "Claim", "FileHalf", "LiveHalf", "Parameter", "claim_by_patterns"]
+__all__ = [
+    "AdapterArchitecture",
+    "Bundle",
+    "Claim",
+    "FileHalf",
+    "LiveHalf",
+    "Parameter",
+    "claim_by_patterns",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,20 +4,32 @@ from __future__ import annotations
 
 import inspect
 import re
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from xlmerge.errors import PluginError
 from xlmerge.plugin.architecture import AdapterArchitecture, FileHalf, LiveHalf
+from xlmerge.plugin.composition import CompositionRule, rule_problems
 from xlmerge.plugin.method import RESERVED, MergeMethod, declaration_problems
+from xlmerge.plugin.tasks import Task, task_problems
+from xlmerge.plugin.trainers import Trainer, trainer_problems
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from xlmerge.plugin.parameters import ParameterSpec
+    from xlmerge.plugin.registry import Descriptor
 
-__all__ = ["check_architecture", "check_distinct", "check_method"]
+__all__ = ["KINDS", "Kind", "check_architecture", "check_distinct", "check_method"]
 
 FORMATS = ("adapters", "peft")
+
+_DECORATORS: dict[type, tuple[str, str]] = {
+    MergeMethod: ("merge method", "merge_method"),
+    CompositionRule: ("composition rule", "composition_rule"),
+    Trainer: ("trainer", "trainer"),
+    Task: ("task", "task"),
+}
 
 
 def check_architecture(descriptor: object) -> AdapterArchitecture:
@@ -44,7 +56,37 @@ def check_method(descriptor: object) -> MergeMethod:
     return descriptor
 
 
-def check_distinct(descriptors: Iterable[AdapterArchitecture | MergeMethod]) -> None:
+def _check_rule(descriptor: object) -> CompositionRule:
+    """As :func:`check_method`, for a composition rule."""
+    if not isinstance(descriptor, CompositionRule):
+        raise _wrong_type(descriptor, CompositionRule)
+    _refuse("composition rule", descriptor.name, _all(rule_problems, descriptor))
+    return descriptor
+
+
+def _check_trainer(descriptor: object) -> Trainer:
+    """As :func:`check_method`, for a trainer."""
+    if not isinstance(descriptor, Trainer):
+        raise _wrong_type(descriptor, Trainer)
+    _refuse("trainer", descriptor.name, _all(trainer_problems, descriptor))
+    return descriptor
+
+
+def _check_task(descriptor: object) -> Task:
+    """As :func:`check_method`, for a task."""
+    if not isinstance(descriptor, Task):
+        raise _wrong_type(descriptor, Task)
+    _refuse("task", descriptor.name, _all(task_problems, descriptor))
+    return descriptor
+
+
+def _all(problems: Callable[[Any], Iterator[str]], descriptor: Any) -> Iterator[str]:
+    """The problems of a declaration, and parameters that come twice."""
+    yield from problems(descriptor)
+    yield from _twice(descriptor.parameters, "parameter")
+
+
+def check_distinct(descriptors: Iterable[Descriptor]) -> None:
     """Refuse two descriptors of one name.
 
     Raises:
@@ -59,8 +101,9 @@ def check_distinct(descriptors: Iterable[AdapterArchitecture | MergeMethod]) -> 
 def _wrong_type(descriptor: object, expected: type) -> PluginError:
     """The error of a descriptor that is none."""
     hint = None
-    if expected is MergeMethod and inspect.isroutine(descriptor):
-        hint = "make a function into a merge method with @merge_method(...)"
+    if expected in _DECORATORS and inspect.isroutine(descriptor):
+        kind, decorator = _DECORATORS[expected]
+        hint = f"make a function into a {kind} with @{decorator}(...)"
     return PluginError(
         f"expected a list of {expected.__name__}; it holds {_short(descriptor)}", hint=hint
     )
@@ -80,7 +123,7 @@ def _refuse(kind: str, name: object, problems: Iterator[str]) -> None:
         raise PluginError(f"the {kind} {name!r} is not valid: {'; '.join(found)}")
 
 
-def _common_problems(descriptor: AdapterArchitecture | MergeMethod) -> Iterator[str]:
+def _common_problems(descriptor: Descriptor) -> Iterator[str]:
     """What is wrong with the fields that all descriptors have."""
     if not isinstance(descriptor.name, str) or not re.fullmatch(
         r"[a-z][a-z0-9_]*", descriptor.name
@@ -119,9 +162,8 @@ def _architecture_problems(architecture: AdapterArchitecture) -> Iterator[str]:
     live = architecture.live
     if live is not None and not isinstance(live, LiveHalf):
         yield f"its live half is {_short(live)}; expected LiveHalf"
-    elif live is not None and live.install is not None:
-        if not re.fullmatch(r"[\w.]+:\w+", str(live.install)):
-            yield f"`install` of its live half, {live.install!r}, is not `module:function`"
+    elif live is not None and not re.fullmatch(r"[\w.]+:\w+|None", str(live.install)):
+        yield f"`install` of its live half, {live.install!r}, is not `module:function`"
 
 
 def _half_problems(half: FileHalf) -> Iterator[str]:
@@ -147,3 +189,40 @@ def _twice(parameters: Iterable[ParameterSpec], what: str) -> Iterator[str]:
     names = [parameter.name for parameter in parameters]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield f"it has more than one {what} named `{name}`"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """A kind of descriptor.
+
+    Attributes:
+        field: Attribute of the registry that holds them.
+        hook: The hook that offers them.
+        words: What they are called in messages.
+        check: Gives a sound descriptor back, and raises PluginError for others.
+    """
+
+    field: str
+    hook: str
+    words: str
+    check: Callable[[object], Descriptor]
+
+
+KINDS = (
+    Kind(
+        field="architectures",
+        hook="xlmerge_adapter_architectures",
+        words="adapter architecture",
+        check=check_architecture,
+    ),
+    Kind(field="methods", hook="xlmerge_merge_methods", words="merge method", check=check_method),
+    Kind(
+        field="composition_rules",
+        hook="xlmerge_composition_rules",
+        words="composition rule",
+        check=_check_rule,
+    ),
+    Kind(field="trainers", hook="xlmerge_trainers", words="trainer", check=_check_trainer),
+    Kind(field="tasks", hook="xlmerge_tasks", words="task", check=_check_task),
+)
+"""All kinds of descriptors, one for each hook."""

@@ -5,27 +5,26 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pluggy
 
 from xlmerge import __version__
 from xlmerge.errors import PluginError
 from xlmerge.plugin import spec
-from xlmerge.plugin.checks import check_architecture, check_distinct, check_method
+from xlmerge.plugin.checks import KINDS, check_distinct
 from xlmerge.plugin.registry import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from xlmerge.plugin.architecture import AdapterArchitecture
     from xlmerge.plugin.installed import Candidate
-    from xlmerge.plugin.method import MergeMethod
+    from xlmerge.plugin.registry import Descriptor
 
 __all__ = ["Provided", "StageError", "load_plugin"]
 
-Descriptor = TypeVar("Descriptor", bound="AdapterArchitecture | MergeMethod")
+Provided: TypeAlias = "Mapping[str, tuple[Descriptor, ...]]"
+"""What one plugin provides: field of the registry to descriptors."""
 
 
 class StageError(Exception):
@@ -40,14 +39,6 @@ class StageError(Exception):
         super().__init__(stage, error)
         self.stage = stage
         self.error = error
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Provided:
-    """What one plugin provides."""
-
-    architectures: tuple[AdapterArchitecture, ...]
-    methods: tuple[MergeMethod, ...]
 
 
 @contextmanager
@@ -76,10 +67,7 @@ def load_plugin(candidate: Candidate) -> Provided:
         _check_api_version(plugin, candidate.module)
     with _stage("reading its hooks"):
         manager = _managed(plugin, candidate.name)
-    return Provided(
-        architectures=_ask(manager, "xlmerge_adapter_architectures", check_architecture),
-        methods=_ask(manager, "xlmerge_merge_methods", check_method),
-    )
+    return {kind.field: _ask(manager, kind.hook, kind.check) for kind in KINDS}
 
 
 def _check_api_version(plugin: object, module: str) -> None:
@@ -128,7 +116,7 @@ def _managed(plugin: object, name: str) -> pluggy.PluginManager:
                     f"its {caller.name} is a hook wrapper; there is nothing to wrap, since each "
                     "plugin is asked alone"
                 )
-    for hook in (*spec.HOOKS, *spec.RESERVED_HOOKS):
+    for hook in spec.HOOKS:
         if inspect.isroutine(inspect.getattr_static(plugin, hook, None)) and (
             manager.parse_hookimpl_opts(plugin, hook) is None
         ):
@@ -143,11 +131,6 @@ def _managed(plugin: object, name: str) -> pluggy.PluginManager:
 
 def _unknown_hook(name: str) -> PluginError:
     """The error of a hook that nobody would call."""
-    if name in spec.RESERVED_HOOKS:
-        return PluginError(
-            f"the hook {name} is reserved for a later plugin API",
-            hint="take it out, or mark it @hookimpl(optionalhook=True)",
-        )
     return PluginError(
         f"xlmerge {__version__} has no hook {name!r}: it needs a newer xlmerge, or the name is "
         f"misspelt; hooks are {', '.join(spec.HOOKS)}{did_you_mean(name, spec.HOOKS)}"

@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from xlmerge.errors import PluginError, PluginLoadError
+from xlmerge.plugin.checks import KINDS
 from xlmerge.plugin.installed import Candidate, installed_plugins, normalised
 from xlmerge.plugin.loader import StageError, load_plugin
 from xlmerge.plugin.registry import (
@@ -23,9 +24,6 @@ from xlmerge.plugin.registry import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from xlmerge.plugin.architecture import AdapterArchitecture
-    from xlmerge.plugin.method import MergeMethod
 
 __all__ = ["discover", "load_registry"]
 
@@ -110,8 +108,7 @@ def _build(
     problems = [PluginError(notice) for notice in notices]
     problems += _unknown_disabled(candidates, disabled)
     plugins: list[PluginInfo] = []
-    architectures: list[Registered[AdapterArchitecture]] = []
-    methods: list[Registered[MergeMethod]] = []
+    offers: dict[str, list[Registered[Any]]] = {kind.field: [] for kind in KINDS}
     for candidate in candidates:
         if _is_named(candidate, disabled):
             plugins.append(_info(candidate, "disabled"))
@@ -132,27 +129,24 @@ def _build(
             logger.warning("%s", failure)
             plugins.append(_info(candidate, "failed", failure=failure))
             continue
-        architectures += [_registered(candidate, each) for each in provided.architectures]
-        methods += [_registered(candidate, each) for each in provided.methods]
-        plugins.append(
-            _info(
-                candidate,
-                "loaded",
-                architectures=tuple(sorted(each.name for each in provided.architectures)),
-                methods=tuple(sorted(each.name for each in provided.methods)),
-            )
-        )
-    by_architecture = Catalogue("adapter architecture", architectures)
-    by_method = Catalogue("merge method", methods)
-    problems += [*by_architecture.clashes.values(), *by_method.clashes.values()]
+        for field, descriptors in provided.items():
+            offers[field] += [_registered(candidate, each) for each in descriptors]
+        names = {
+            field: tuple(sorted(each.name for each in descriptors))
+            for field, descriptors in provided.items()
+        }
+        plugins.append(_info(candidate, "loaded", **names))
+    catalogues: dict[str, Catalogue[Any]] = {
+        kind.field: Catalogue(kind.words, offers[kind.field]) for kind in KINDS
+    }
+    for catalogue in catalogues.values():
+        problems += catalogue.clashes.values()
     if strict and problems:
         raise problems[0]
     lines = tuple(" ".join(str(problem).split()) for problem in problems)
     for line in lines:
         logger.warning("%s", line)
-    return Registry(
-        plugins=tuple(plugins), architectures=by_architecture, methods=by_method, notices=lines
-    )
+    return Registry(plugins=tuple(plugins), notices=lines, **catalogues)
 
 
 def _info(candidate: Candidate, status: Status, **more: Any) -> PluginInfo:

@@ -5,21 +5,50 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Generic, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 from xlmerge.errors import ParameterError, PluginError, PluginLoadError, XLMergeError
-from xlmerge.plugin.architecture import AdapterArchitecture
-from xlmerge.plugin.method import MergeMethod
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Catalogue", "PluginFailure", "PluginInfo", "Registered", "Registry", "did_you_mean"]
+    from xlmerge.plugin.architecture import AdapterArchitecture
+    from xlmerge.plugin.composition import CompositionRule
+    from xlmerge.plugin.method import MergeMethod
+    from xlmerge.plugin.tasks import Task
+    from xlmerge.plugin.trainers import Trainer
+
+__all__ = [
+    "Catalogue",
+    "Descriptor",
+    "PluginFailure",
+    "PluginInfo",
+    "Registered",
+    "Registry",
+    "did_you_mean",
+]
+
+
+class Descriptor(Protocol):
+    """What all kinds of descriptors have."""
+
+    @property
+    def name(self) -> str:
+        """Unique among the descriptors of its kind."""
+
+    @property
+    def summary(self) -> str:
+        """One sentence."""
+
+    @property
+    def source(self) -> str:
+        """Paper or library."""
+
 
 DISABLE = "XLMERGE_DISABLE_PLUGINS"
 """Environment variable: entry points or distributions that are left out, separated by commas."""
 
-D = TypeVar("D", bound=AdapterArchitecture | MergeMethod)
+D = TypeVar("D", bound=Descriptor)
 
 Status: TypeAlias = Literal["loaded", "failed", "disabled"]
 
@@ -79,6 +108,9 @@ class PluginInfo:
         status: What became of it.
         architectures: Names of the architectures it provides, sorted.
         methods: Names of the merge methods it provides, sorted.
+        composition_rules: Names of the composition rules it provides, sorted.
+        trainers: Names of the trainers it provides, sorted.
+        tasks: Names of the tasks it provides, sorted.
         failure: Why it failed, if it did.
     """
 
@@ -89,6 +121,9 @@ class PluginInfo:
     status: Status
     architectures: tuple[str, ...] = ()
     methods: tuple[str, ...] = ()
+    composition_rules: tuple[str, ...] = ()
+    trainers: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
     failure: PluginFailure | None = None
 
 
@@ -169,6 +204,9 @@ class Registry:
         plugins: All plugins found, by entry point and distribution.
         architectures: Adapter architectures by name.
         methods: Merge methods by name.
+        composition_rules: Composition rules by name.
+        trainers: Trainers by name.
+        tasks: Tasks by name.
         notices: What else the user should know, one line each: clashing names, and names among
             the disabled that no plugin has.
     """
@@ -178,6 +216,11 @@ class Registry:
         default_factory=lambda: Catalogue("adapter architecture")
     )
     methods: Catalogue[MergeMethod] = field(default_factory=lambda: Catalogue("merge method"))
+    composition_rules: Catalogue[CompositionRule] = field(
+        default_factory=lambda: Catalogue("composition rule")
+    )
+    trainers: Catalogue[Trainer] = field(default_factory=lambda: Catalogue("trainer"))
+    tasks: Catalogue[Task] = field(default_factory=lambda: Catalogue("task"))
     notices: tuple[str, ...] = ()
 
     @property
@@ -198,6 +241,18 @@ class Registry:
             ParameterError: Nobody provides it.
         """
         return self._find(self.methods, name)
+
+    def composition_rule(self, name: str) -> Registered[CompositionRule]:
+        """The composition rule of that name; raises as :meth:`method` does."""
+        return self._find(self.composition_rules, name)
+
+    def trainer(self, name: str) -> Registered[Trainer]:
+        """The trainer of that name; raises as :meth:`method` does."""
+        return self._find(self.trainers, name)
+
+    def task(self, name: str) -> Registered[Task]:
+        """The task of that name; raises as :meth:`method` does."""
+        return self._find(self.tasks, name)
 
     def _find(self, catalogue: Catalogue[D], name: str) -> Registered[D]:
         if name in catalogue:

@@ -25,14 +25,13 @@ called when a step runs, with an :class:`xlmerge.runtime.Training`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from xlmerge.plugin.declaration import described, words_problems
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping
 
     from xlmerge.plugin.parameters import ParameterSpec
 

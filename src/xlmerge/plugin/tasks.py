@@ -20,14 +20,13 @@ returns does the work, see :class:`xlmerge.runtime.TaskLogic`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from xlmerge.plugin.declaration import described, words_problems
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping
 
     from xlmerge.plugin.parameters import ParameterSpec
 
@@ -66,7 +65,7 @@ class Task:
     parameters: tuple[ParameterSpec, ...] = ()
 
 
-def task(
+def task(  # noqa: PLR0913 - one argument for each thing a task may declare
     *,
     summary: str,
     source: str,
