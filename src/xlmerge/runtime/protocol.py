@@ -65,6 +65,14 @@ class TaskLogic(Protocol):
     def loss(self, outputs: Outputs, batch: Batch) -> tuple[torch.Tensor, int]:
         """Sum of the losses of a batch, and of how many items it is the sum."""
 
+    def split(
+        self, outputs: Outputs, batch: Batch, features: Sequence[Features]
+    ) -> list[dict[str, np.ndarray]]:
+        """Outputs of a batch as arrays, one mapping for each input, cut to its own length.
+
+        What is large and not needed further (scores of a whole vocabulary) is reduced here.
+        """
+
     def predictions(
         self,
         outputs: Sequence[Mapping[str, np.ndarray]],

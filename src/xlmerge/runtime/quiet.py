@@ -1,0 +1,35 @@
+"""The libraries' notices, while xlmerge does on purpose what they warn of."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["quiet"]
+
+_LOGGERS = ("adapters", "transformers", "peft", "accelerate", "datasets")
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Pass errors only, and put everything back as it was.
+
+    The notices are about heads that are new, adapters that are not active yet, and the like; what
+    matters among them is checked by xlmerge itself, from the loading reports.
+    """
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
