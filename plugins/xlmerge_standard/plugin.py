@@ -1,4 +1,4 @@
-"""The adapter architectures of both libraries and the common merge methods."""
+"""The adapter architectures of both libraries, common merge methods, compositions, tasks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from xlmerge.plugin import hookimpl
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from xlmerge.plugin import AdapterArchitecture, MergeMethod
+    from xlmerge.plugin import AdapterArchitecture, CompositionRule, MergeMethod, Task, Trainer
 
 xlmerge_api_version = 0
 
@@ -37,3 +37,36 @@ def xlmerge_merge_methods() -> Iterable[MergeMethod]:
     from xlmerge_standard.merges.ties import ties
 
     return [linear, task_arithmetic, slerp, ties, dare]
+
+
+@hookimpl
+def xlmerge_composition_rules() -> Iterable[CompositionRule]:
+    """Stack, average, sum, ensemble, interpolation, fusion, and shares of a batch."""
+    from xlmerge_standard.compositions.add import add
+    from xlmerge_standard.compositions.average import average
+    from xlmerge_standard.compositions.batch_split import batch_split
+    from xlmerge_standard.compositions.ensemble import ensemble
+    from xlmerge_standard.compositions.fuse import fuse
+    from xlmerge_standard.compositions.interpolate import interpolate
+    from xlmerge_standard.compositions.parallel import parallel
+    from xlmerge_standard.compositions.split import split
+    from xlmerge_standard.compositions.stack import stack
+
+    return [stack, interpolate, add, average, fuse, parallel, split, batch_split, ensemble]
+
+
+@hookimpl
+def xlmerge_tasks() -> Iterable[Task]:
+    """Classes of texts and tokens, answers, choices, language modelling."""
+    from xlmerge_standard.tasks.masked_lm import masked_lm
+    from xlmerge_standard.tasks.sequence_classification import sequence_classification
+
+    return [sequence_classification, masked_lm]
+
+
+@hookimpl
+def xlmerge_trainers() -> Iterable[Trainer]:
+    """Task adapters."""
+    from xlmerge_standard.trainers.task_adapter import task_adapter
+
+    return [task_adapter]

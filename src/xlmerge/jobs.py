@@ -9,14 +9,24 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from xlmerge.checkpoint.compatibility import BaseModel
 from xlmerge.errors import ParameterError
-from xlmerge.plan import StepRequest
+from xlmerge.plan import (
+    Cell,
+    DataRequest,
+    EvaluateRequest,
+    HeadRequest,
+    Request,
+    StepRequest,
+    TrainRequest,
+)
+from xlmerge.recipe.expanded import ExpandedEvaluate, ExpandedMerge, ExpandedTrain
 from xlmerge.runner import Job, step_name
 from xlmerge.runner.manifest import MANIFEST
 
 if TYPE_CHECKING:
     from xlmerge.checkpoint.tensor_file import Container
+    from xlmerge.recipe import LoadedRecipe
 
-__all__ = ["PathLike", "merge_job", "recipe_job"]
+__all__ = ["PathLike", "merge_job", "recipe_job", "requests"]
 
 PathLike: TypeAlias = "str | os.PathLike[str]"
 
@@ -148,33 +158,17 @@ def recipe_job(
 
     recipe = Path(recipe)
     loaded = load_recipe(recipe, overrides)
+    expansion = loaded.expansion
     out = Path(output) if output is not None else _default_output(recipe)
-    steps = loaded.recipe.steps
-    order = loaded.recipe.order()
-    unused = loaded.recipe.unused_adapters()
     return Job(
         title=recipe.name,
         start=loaded.folder,
-        references={
-            name: ref for name, ref in loaded.recipe.adapters.items() if name not in unused
-        },
-        steps=tuple(
-            StepRequest(
-                name=name,
-                method=steps[name].merge,
-                adapters=steps[name].adapters,
-                roles=steps[name].roles,
-                values=steps[name].with_,
-                heads=steps[name].heads,
-                dtype=steps[name].dtype,
-                container=steps[name].format,
-            )
-            for name in order
-        ),
+        references=expansion.adapters,
+        steps=requests(loaded),
         base=BaseModel(
             name=loaded.recipe.base_model, aliases=tuple(loaded.recipe.base_model_aliases)
         ),
-        folders={name: out / name for name in order},
+        folders={step.name: out / step.name for step in expansion.steps},
         where=loaded.where,
         recipe=recipe,
         # A recipe writes elsewhere only if its user says so, not through a link either.
@@ -182,7 +176,92 @@ def recipe_job(
         manifest=out / MANIFEST,
         force=force,
         update=update,
-        warnings=tuple(f"the adapter {name} is not used" for name in unused),
+        warnings=tuple(
+            f"the {kind} {name} is not used"
+            for kind, names in expansion.unused.items()
+            for name in names
+        ),
+    )
+
+
+def requests(loaded: LoadedRecipe) -> tuple[Request, ...]:
+    """The steps of a recipe as the planner takes them, each after those it needs."""
+    made: list[Request] = []
+    for step in loaded.expansion.steps:
+        if isinstance(step, ExpandedMerge):
+            made.append(_merge_request(step))
+        elif isinstance(step, ExpandedTrain):
+            made.append(_train_request(step, loaded))
+        else:
+            made.append(_evaluate_request(step, loaded))
+    return tuple(made)
+
+
+def _merge_request(step: ExpandedMerge) -> StepRequest:
+    return StepRequest(
+        name=step.name,
+        method=step.merge,
+        adapters=step.adapters,
+        roles=step.roles,
+        values=step.values,
+        heads=step.heads,
+        dtype=step.dtype,
+        container=cast("Container | None", step.format),
+    )
+
+
+def _train_request(step: ExpandedTrain, loaded: LoadedRecipe) -> TrainRequest:
+    return TrainRequest(
+        name=step.name,
+        trainer=step.train,
+        task=step.task,
+        task_options=step.task_options,
+        data={
+            role: tuple((_data(name, loaded), weight) for name, weight in named)
+            for role, named in step.data.items()
+        },
+        stacked_on=step.on,
+        adapter=step.adapter,
+        values=step.values,
+    )
+
+
+def _evaluate_request(step: ExpandedEvaluate, loaded: LoadedRecipe) -> EvaluateRequest:
+    return EvaluateRequest(
+        name=step.name,
+        task=step.task,
+        task_options=step.task_options,
+        split=step.split,
+        columns=step.columns,
+        cells=tuple(
+            Cell(
+                row=cell.row,
+                column=cell.column,
+                seed=cell.seed,
+                tree=cell.tree,
+                data=_data(cell.data, loaded),
+                head=None if cell.head is None else _head(cell.head, loaded),
+            )
+            for cell in step.cells
+        ),
+        baseline=step.baseline,
+        values=step.values,
+    )
+
+
+def _data(name: str, loaded: LoadedRecipe) -> DataRequest:
+    return DataRequest(name=name, start=loaded.folder, **loaded.expansion.datasets[name])
+
+
+def _head(name: str, loaded: LoadedRecipe) -> HeadRequest:
+    given = dict(loaded.expansion.heads[name])
+    return HeadRequest(
+        name=name,
+        path=given.pop("path"),
+        task=given.pop("task"),
+        labels=given.pop("labels"),
+        options=given,
+        start=loaded.folder,
     )
 
 

@@ -78,10 +78,12 @@ class TestDoubleBottleneckInHalfPrecision(Suite, name="bottleneck"):
 
 
 class TestNice(Suite, name="nice"):
+    networks = ("F", "G")
+
     def write(self, folder: Path) -> None:
-        nice = {
-            f"roberta.invertible_adapters.{{name}}.{net}.{tail}": shape
-            for net in "FG"
+        shapes = {
+            f"roberta.invertible_adapters.{{name}}.{network}.{tail}": shape
+            for network in self.networks
             for tail, shape in {
                 "0.weight": (2, 4),
                 "0.bias": (2,),
@@ -89,9 +91,13 @@ class TestNice(Suite, name="nice"):
                 "2.bias": (4,),
             }.items()
         }
-        config = {**BN_CONFIG, "inv_adapter": "nice", "inv_adapter_reduction_factor": 2}
-        tensors = self.draw(**nice, **everywhere(OUTPUT, BOTTLENECK))
-        write_adapters_folder(folder, config, tensors, hidden_size=HIDDEN)
+        kind = {"inv_adapter": self.architecture.name, "inv_adapter_reduction_factor": 2}
+        tensors = self.draw(**shapes, **everywhere(OUTPUT, BOTTLENECK))
+        write_adapters_folder(folder, {**BN_CONFIG, **kind}, tensors, hidden_size=HIDDEN)
+
+
+class TestAffine(TestNice, name="affine"):
+    networks = ("S1", "T1", "S2", "T2")
 
 
 class TestLora(Suite, name="lora"):

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import doctest
 import inspect
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pluggy
 import pytest
 
-from xlmerge.plugin import spec
+from xlmerge.plugin import discover, spec
+from xlmerge.plugin.checks import KINDS
+
+if TYPE_CHECKING:
+    from xlmerge.plugin.checks import Kind
 
 
 def specified() -> list[str]:
@@ -34,8 +41,8 @@ def sections(hook: str) -> dict[str, str]:
 
 def test_the_list_of_hooks_is_complete() -> None:
     assert specified() == sorted(spec.HOOKS)
-    assert not set(spec.HOOKS) & set(spec.RESERVED_HOOKS)
-    assert all(name.startswith("xlmerge_") for name in (*spec.HOOKS, *spec.RESERVED_HOOKS))
+    assert all(name.startswith("xlmerge_") for name in spec.HOOKS)
+    assert {kind.hook for kind in KINDS} == set(spec.HOOKS)
     assert set(spec.HOOKS) <= set(spec.__all__)
 
 
@@ -64,3 +71,20 @@ def test_the_example_of_a_hook_runs(hook: str) -> None:
     )
     assert example.examples
     assert doctest.DocTestRunner().run(example).failed == 0
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.hook)
+def test_a_hook_has_a_bundled_user(kind: Kind) -> None:
+    """What nothing uses has not been shown to work."""
+    registry = discover(strict=True)
+    assert len(getattr(registry, kind.field)), f"no bundled plugin implements {kind.hook}"
+    assert any(getattr(info, kind.field) for info in registry.plugins)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.hook)
+def test_a_hook_has_a_page_with_a_complete_package(kind: Kind) -> None:
+    pages = Path(__file__).parents[2] / "docs" / "how-to"
+    if not pages.is_dir():
+        pytest.skip("the pages are not beside the tests")
+    pattern = re.compile(rf"^@hookimpl\ndef {kind.hook}\(\)", re.MULTILINE)
+    assert any(pattern.search(page.read_text(encoding="utf-8")) for page in pages.glob("*.md"))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from xlmerge.errors import UnsupportedAdapterError
 from xlmerge.plugin import AdapterArchitecture, Claim, FileHalf, claim_by_patterns
 
+from .configs import live_bottleneck
 from .layers import LAYER, check_layers
 from .refusals import refuse, refuse_any
 
@@ -148,4 +149,5 @@ bottleneck = AdapterArchitecture(
     source="Houlsby et al. 2019, arXiv 1902.00751; Pfeiffer et al. 2020, arXiv 2005.00052; "
     "He et al. 2022, arXiv 2110.04366",
     files=(FileHalf(format="adapters", claim=_claim),),
+    live=live_bottleneck,
 )

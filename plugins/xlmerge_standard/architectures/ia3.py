@@ -12,6 +12,7 @@ from xlmerge.errors import UnsupportedAdapterError
 from xlmerge.plugin import AdapterArchitecture, AtLeast, Bundle, Claim, FileHalf, Parameter
 from xlmerge.spaces import MultiplicativeSpace, array_namespace
 
+from .configs import live_ia3
 from .layers import check_layers, check_same_sites, split_layer
 from .refusals import refuse_any
 
@@ -167,4 +168,5 @@ ia3 = AdapterArchitecture(
             transport_options=("ridge",),
         ),
     ),
+    live=live_ia3,
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["model_card"]
+__all__ = ["cell", "loading", "model_card"]
 
 
 def model_card(record: Mapping[str, Any]) -> str:
@@ -39,7 +39,7 @@ def model_card(record: Mapping[str, Any]) -> str:
         "## Load it",
         "",
         "```python",
-        *_loading(library, record["file_format"]),
+        *loading(library, record["file_format"]),
         "```",
         "",
         *_measured(record),
@@ -70,10 +70,10 @@ def _input_row(item: Mapping[str, Any]) -> str:
         (file["sha256"] for name, file in item["files"].items() if not name.endswith(".json")), ""
     )
     cells = [item["name"], used, f"`{item['reference']}`", f"`{tensors[:16]}`"]
-    return f"| {' | '.join(_cell(text) for text in cells)} |"
+    return f"| {' | '.join(cell(text) for text in cells)} |"
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
     """A text that stays in its cell of a table."""
     return " ".join(text.split()).replace("|", "\\|")
 
@@ -85,7 +85,8 @@ def _parameters(record: Mapping[str, Any]) -> list[str]:
     return ["## With", "", *lines, ""]
 
 
-def _loading(library: str, container: str) -> list[str]:
+def loading(library: str, container: str) -> list[str]:
+    """How to load an adapter of a library, in Python."""
     if library == "peft":
         return [
             "from peft import PeftModel",

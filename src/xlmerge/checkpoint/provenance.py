@@ -36,12 +36,24 @@ def write_provenance(folder: Path, record: Mapping[str, Any]) -> None:
     There is no time in it: the same recipe gives the same bytes.
     """
     outputs = {
-        file.name: {"sha256": sha256(file), "size": file.stat().st_size}
-        for file in sorted(folder.iterdir())
-        if file.name != PROVENANCE
+        name: {"sha256": sha256(folder / name), "size": (folder / name).stat().st_size}
+        for name in _entries(folder)
+        if (folder / name).is_file()
     }
     document = {"format": FORMAT, **record, "outputs": outputs}
     write_json(folder / PROVENANCE, _json_numbers(document))
+
+
+def _entries(folder: Path) -> list[str]:
+    """Names of what lies in a folder and in those below it, but for the record itself.
+
+    A folder counts only if nothing lies in it.
+    """
+    names = []
+    for entry in sorted(folder.iterdir()):
+        inner = _entries(entry) if entry.is_dir() and not entry.is_symlink() else []
+        names += [f"{entry.name}/{name}" for name in inner] or [entry.name]
+    return [name for name in names if name != PROVENANCE]
 
 
 def _json_numbers(value: Any) -> Any:
@@ -97,7 +109,7 @@ def differences(folder: Path, record: Mapping[str, Any], memory: HashMemory) -> 
     """Compare a folder with its record, by content."""
     recorded = record.get("outputs")
     outputs = recorded if isinstance(recorded, dict) else {}
-    present = {entry.name for entry in folder.iterdir()} - {PROVENANCE}
+    present = set(_entries(folder))
     return Differences(
         missing=set(outputs) - present,
         changed={

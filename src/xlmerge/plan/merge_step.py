@@ -80,6 +80,11 @@ class MergeStepPlan:
     container: Container | None = None
     base: BaseModel
 
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Adapters that it merges."""
+        return tuple(dict.fromkeys(item.name for item in self.inputs))
+
     def describe(self) -> dict[str, Any]:
         """The merge as plain data: what fingerprints, provenance and ``--dry-run`` show."""
         method = self.method.descriptor

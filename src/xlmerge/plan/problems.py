@@ -31,8 +31,10 @@ class Problems:
         return bool(self.found)
 
     def refuse(self, place: Place, message: str, hint: str | None = None) -> None:
-        """Add a problem."""
-        self.found.append(Problem(message=message, where=self._where(place), hint=hint))
+        """Add a problem, unless it was found before at the same place."""
+        problem = Problem(message=message, where=self._where(place), hint=hint)
+        if problem not in self.found:
+            self.found.append(problem)
 
     def refuse_error(self, place: Place, error: XLMergeError) -> None:
         """Add a problem that was raised as an error."""

@@ -10,14 +10,30 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from xlmerge.recipe.expanded import (
+        ExpandedCell,
+        ExpandedEvaluate,
+        ExpandedMerge,
+        ExpandedTrain,
+        Expansion,
+    )
     from xlmerge.recipe.json_schema import recipe_json_schema
     from xlmerge.recipe.loader import LoadedRecipe, load_recipe, recipe_from_data, recipe_from_text
-    from xlmerge.recipe.schema import MergeStep, Recipe
+    from xlmerge.recipe.schema import Dataset, EvaluateStep, Head, MergeStep, Recipe, TrainStep
 
 __all__ = [
+    "Dataset",
+    "EvaluateStep",
+    "ExpandedCell",
+    "ExpandedEvaluate",
+    "ExpandedMerge",
+    "ExpandedTrain",
+    "Expansion",
+    "Head",
     "LoadedRecipe",
     "MergeStep",
     "Recipe",
+    "TrainStep",
     "load_recipe",
     "recipe_from_data",
     "recipe_from_text",
@@ -25,9 +41,18 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Dataset": "schema",
+    "EvaluateStep": "schema",
+    "ExpandedCell": "expanded",
+    "ExpandedEvaluate": "expanded",
+    "ExpandedMerge": "expanded",
+    "ExpandedTrain": "expanded",
+    "Expansion": "expanded",
+    "Head": "schema",
     "LoadedRecipe": "loader",
     "MergeStep": "schema",
     "Recipe": "schema",
+    "TrainStep": "schema",
     "load_recipe": "loader",
     "recipe_from_data": "loader",
     "recipe_from_text": "loader",

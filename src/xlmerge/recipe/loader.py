@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from xlmerge.recipe.document import KeyPath
+    from xlmerge.recipe.expanded import Expansion
     from xlmerge.recipe.schema import Recipe
 
 __all__ = ["LoadedRecipe", "load_recipe", "recipe_from_data", "recipe_from_text"]
@@ -32,12 +33,14 @@ class LoadedRecipe:
 
     Attributes:
         recipe: The recipe.
+        expansion: The recipe without variables.
         document: The data it was made from, after ``--set``, with positions.
         folder: What relative folders of adapters start from.
         filename: Name of the recipe, for messages.
     """
 
     recipe: Recipe
+    expansion: Expansion
     document: Document
     folder: Path
     filename: str
@@ -46,13 +49,15 @@ class LoadedRecipe:
         """Where something was written, for a problem found later on.
 
         Args:
-            path: Keys and indices from the top, such as ``("steps", "bridge", "with", "t")``.
+            path: Keys and indices from the top, such as ``("steps", "bridge", "with", "t")``. The
+                name of an instance, as ``bridge/jav``, leads to its family.
             key: Whether the key is meant rather than the value.
 
         Returns:
             ``file:line:column``, ``--set KEY``, or for data without positions the dotted path.
         """
-        known = self.document.key_position(path) if key else self.document.position(path)
+        written = self.expansion.written(path)
+        known = self.document.key_position(written) if key else self.document.position(written)
         return known or dotted(path) or self.filename
 
 
@@ -129,7 +134,13 @@ def _checked(document: Document, folder: Path) -> LoadedRecipe:
     recipe, findings = _validated(data)
     if recipe is None:
         raise recipe_error(findings, document)
-    return LoadedRecipe(recipe=recipe, document=document, folder=folder, filename=document.filename)
+    return LoadedRecipe(
+        recipe=recipe,
+        expansion=recipe.expanded(),
+        document=document,
+        folder=folder,
+        filename=document.filename,
+    )
 
 
 def _validated(data: Mapping[str, object]) -> tuple[Recipe | None, list[Finding]]:

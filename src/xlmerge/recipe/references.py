@@ -6,84 +6,61 @@ types are reported in one go. What has the wrong type is passed over: the schema
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from xlmerge.recipe.expansion import expansion_findings
 from xlmerge.recipe.findings import Finding
-from xlmerge.recipe.graph import cycles
-from xlmerge.recipe.reserved import RESERVED_STEP_KEYS
-from xlmerge.recipe.values import heads_source
+from xlmerge.recipe.names import KINDS, SECTIONS, mapping
+from xlmerge.recipe.reserved import step_kind
+from xlmerge.recipe.templates import placeholders
 from xlmerge.recipe.wording import code, did_you_mean, misspelt
 
 if TYPE_CHECKING:
-    from xlmerge.recipe.document import KeyPath
+    from collections.abc import Iterator
 
 __all__ = ["reference_findings"]
 
 
-def reference_findings(data: Mapping[str, object]) -> list[Finding]:
+def reference_findings(data: Mapping[str, object], *, whole: bool = False) -> list[Finding]:
     """All that is wrong with the names of a recipe.
 
     Args:
         data: A recipe as plain data; may break the schema in any way.
+        whole: Whether it keeps to the schema.
 
     Returns:
-        Findings: a name given twice, an unknown name, a step without inputs, a cycle of steps.
+        Findings: a name given twice, an unknown name, a step without inputs, a cycle of steps, a
+        variable without a value or without use.
     """
-    adapters = _mapping(data.get("adapters"))
-    steps = _mapping(data.get("steps"))
-    merges = {
-        name: step
-        for name, step in steps.items()
-        if isinstance(step, Mapping) and not any(key in step for key in RESERVED_STEP_KEYS)
-    }
-    findings = [*_clashes(adapters, steps), *_aliases_alone(data)]
-    for name, step in merges.items():
-        findings.extend(_without_inputs(name, step))
-        findings.extend(_listed_twice(name, step))
-    # Where the adapters are misspelt or no mapping at all, every name would seem unknown.
-    if isinstance(data.get("adapters", {}), Mapping) and not misspelt("adapters", data):
-        findings.extend(_unknown(merges, [*adapters, *steps]))
-    # A name that is also an adapter's may mean either, so it makes no circle.
-    uses = {
-        name: [used for used, _, _ in _uses(step) if used not in adapters]
-        for name, step in merges.items()
-    }
-    findings.extend(_circle(cycle) for cycle in cycles(uses))
-    return findings
+    findings = [*_clashes(data), *_aliases_alone(data), *_base_model_varies(data)]
+    for name, step in mapping(data.get("steps")).items():
+        kind = step_kind(mapping(step))
+        if kind == "merge":
+            findings.extend(_without_inputs(name, step))
+            findings.extend(_listed_twice(name, step))
+        elif kind == "evaluate":
+            findings.extend(_rows(name, step))
+            findings.extend(_head_of_another_task(name, step, mapping(data.get("heads"))))
+        findings.extend(_values_twice(name, mapping(step)))
+    return [*findings, *expansion_findings(data, whole=whole)]
 
 
-def _mapping(value: object) -> Mapping[str, object]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _uses(step: Mapping[str, object]) -> Iterator[tuple[str, KeyPath, bool]]:
-    """Each name that a step uses, with its path in the step and whether it stands in the key."""
-    adapters = step.get("adapters")
-    if isinstance(adapters, Mapping):
-        yield from ((name, ("adapters", name), True) for name in adapters)
-    elif isinstance(adapters, list | tuple):
-        for index, name in enumerate(adapters):
-            if isinstance(name, str):
-                yield name, ("adapters", index), False
-    for role, name in _mapping(step.get("roles")).items():
-        if isinstance(name, str):
-            yield name, ("roles", role), False
-    head = heads_source(step.get("heads"))
-    if head is not None:
-        yield head, ("heads",), False
-
-
-def _clashes(adapters: Mapping[str, object], steps: Mapping[str, object]) -> Iterator[Finding]:
-    for name in steps:
-        if name in adapters:
-            yield Finding(
-                message=f"the step {code(name)} has the name of an adapter",
-                path=("steps", name),
-                on_key=True,
-                other=("adapters", name),
-                hint="adapters and steps share their names; rename one of the two",
-            )
+def _clashes(data: Mapping[str, object]) -> Iterator[Finding]:
+    first: dict[str, str] = {}
+    for section, kind in SECTIONS.items():
+        for name in mapping(data.get(section)):
+            if name in first:
+                yield Finding(
+                    message=f"the {kind} {code(name)} has the name of "
+                    f"{KINDS[SECTIONS[first[name]]]}",
+                    path=(section, name),
+                    on_key=True,
+                    other=(first[name], name),
+                    hint="adapters, datasets, heads and steps share their names; rename one of "
+                    "the two",
+                )
+            first.setdefault(name, section)
 
 
 def _aliases_alone(data: Mapping[str, object]) -> Iterator[Finding]:
@@ -96,6 +73,17 @@ def _aliases_alone(data: Mapping[str, object]) -> Iterator[Finding]:
             path=("base_model_aliases",),
             on_key=True,
             hint="add `base_model: NAME`",
+        )
+
+
+def _base_model_varies(data: Mapping[str, object]) -> Iterator[Finding]:
+    base = data.get("base_model")
+    if isinstance(base, str) and placeholders(base):
+        yield Finding(
+            message=f"{code(f'<{placeholders(base)[0]}>')} has no value here: a recipe has one "
+            "base model",
+            path=("base_model",),
+            hint="give it on the command line, by `--set base_model=NAME`",
         )
 
 
@@ -125,25 +113,74 @@ def _listed_twice(name: str, step: Mapping[str, object]) -> Iterator[Finding]:
         seen.setdefault(used, index)
 
 
-def _unknown(merges: Mapping[str, Mapping[str, object]], known: list[str]) -> Iterator[Finding]:
-    for step_name, step in merges.items():
-        for used, path, on_key in _uses(step):
-            if used not in known:
-                others = [name for name in known if name != step_name]
+def _values_twice(name: str, step: Mapping[str, object]) -> Iterator[Finding]:
+    for variable, values in mapping(step.get("for_each")).items():
+        seen: dict[str, int] = {}
+        for index, value in enumerate(values if isinstance(values, list | tuple) else ()):
+            if isinstance(value, bool) or not isinstance(value, str | int):
+                continue
+            if str(value) in seen:
                 yield Finding(
-                    message=f"there is no adapter or step {code(used)}",
-                    path=("steps", step_name, *path),
-                    on_key=on_key,
-                    hint=did_you_mean(used, others, what="known names"),
+                    message=f"{code(value)} is listed twice; it is item {seen[str(value)] + 1} "
+                    "already",
+                    path=("steps", name, "for_each", variable, index),
+                    hint="remove one of the two",
                 )
+            seen.setdefault(str(value), index)
 
 
-def _circle(cycle: tuple[str, ...]) -> Finding:
-    first = cycle[0]
-    if len(cycle) == 2:
-        message = f"the step {code(first)} uses its own result: {first} -> {first}"
-    else:
-        message = f"steps use each other's results in a circle: {' -> '.join(cycle)}"
-    return Finding(
-        message=message, path=("steps", first), on_key=True, hint="remove one of the uses"
-    )
+def _rows(name: str, step: Mapping[str, object]) -> Iterator[Finding]:
+    rows, composed = step.get("rows"), step.get("compose")
+    if rows is None and composed is None:
+        if not misspelt("rows", step) and not misspelt("compose", step):
+            yield Finding(
+                message=f"the step {code(name)} scores nothing",
+                path=("steps", name),
+                on_key=True,
+                hint="add `rows:` (label: composition), or `compose:` for a single one",
+            )
+        return
+    if rows is not None and composed is not None:
+        yield Finding(
+            message=f"the step {code(name)} has `rows` and `compose`; it takes one of them",
+            path=("steps", name, "compose"),
+            on_key=True,
+            hint="make it another one of the `rows`",
+        )
+    seen: dict[str, str] = {}
+    for label in mapping(rows):
+        same = " ".join(str(label).split())
+        if same in seen:
+            yield Finding(
+                message=f"the rows {code(seen[same])} and {code(label)} look the same in a table",
+                path=("steps", name, "rows", label),
+                on_key=True,
+                hint="give one of them another label",
+            )
+        seen.setdefault(same, str(label))
+    baseline = step.get("baseline")
+    if isinstance(baseline, str) and isinstance(rows, Mapping | None):
+        labels = [str(label) for label in mapping(rows)]
+        if baseline not in labels:
+            yield Finding(
+                message=f"there is no row {code(baseline)}",
+                path=("steps", name, "baseline"),
+                hint=did_you_mean(baseline, labels, what="rows"),
+            )
+
+
+def _head_of_another_task(
+    name: str, step: Mapping[str, object], heads: Mapping[str, object]
+) -> Iterator[Finding]:
+    given, task = step.get("head"), step.get("evaluate")
+    if isinstance(task, Mapping):
+        task = next(iter(task), None)
+    if not isinstance(given, str) or not isinstance(task, str):
+        return
+    of_head = mapping(heads.get(given.partition("/")[0])).get("task")
+    if isinstance(of_head, str) and of_head != task and not placeholders(of_head + task):
+        yield Finding(
+            message=f"the head {code(given)} is for {code(of_head)}, not for {code(task)}",
+            path=("steps", name, "head"),
+            hint="use a head of the same task",
+        )

@@ -6,9 +6,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from xlmerge.recipe.findings import Finding, ReferencesRefusedError
-from xlmerge.recipe.schema import TAGS, MergeStep, Recipe
+from xlmerge.recipe.reserved import STEP_KEYS, step_kind
+from xlmerge.recipe.schema import Recipe
+from xlmerge.recipe.schema_data import Dataset, Head
+from xlmerge.recipe.schema_steps import STEP_KINDS, AdapterChoice
+from xlmerge.recipe.schema_types import TAGS
 from xlmerge.recipe.values import VERSION, ValueRefusedError
-from xlmerge.recipe.wording import code, did_you_mean, found, listing, misspelt, nearest
+from xlmerge.recipe.wording import code, did_you_mean, found, listing, misspelt
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
@@ -54,16 +58,18 @@ def _finding(details: ErrorDetails, data: object) -> list[Finding]:
     if kind == "missing":
         return _missing(path, str(details["loc"][-1]), value)
     if kind == "extra_forbidden":
-        return [_unknown_key(path)]
+        return [_unknown_key(path, data)]
+    if kind == "step":
+        return [_kindless(path, given)]
     if kind == "too_short" and given:  # pydantic counts the right items only
         return []
     hint: str | None = None
     if isinstance(cause, ValueRefusedError):
         message, hint = cause.message, cause.hint
-    elif kind == "literal_error":
-        message, hint = _choice(path, given)
     elif kind == "too_short":
-        message, hint = f"expected at least one entry, found {found(given)}", None
+        message = f"expected at least one entry, found {found(given)}"
+    elif kind == "too_long":
+        message = f"expected one entry, found {listing(given)}"
     elif kind in {"string_type", "invalid_key"}:  # only Python data can have such keys
         message = f"a key must be a text, found {found(given)}"
     elif kind in _EXPECTED:
@@ -89,48 +95,91 @@ def _walk(loc: tuple[int | str, ...], data: Any) -> tuple[KeyPath, bool, object]
     return tuple(path), loc[-1:] == (_KEY,), data
 
 
+_UNIONS = (
+    ("steps", "*"),
+    ("steps", "*", "adapters"),
+    ("steps", "*", "adapters", "*"),
+    ("steps", "*", "with", "*"),
+    ("steps", "*", "data"),
+    ("steps", "*", "data", "*"),
+    ("steps", "*", "task"),
+    ("steps", "*", "task", "*", "*"),
+    ("steps", "*", "evaluate"),
+    ("steps", "*", "evaluate", "*", "*"),
+    ("steps", "*", "adapter"),
+    ("steps", "*", "adapter", "*"),
+    ("datasets", "*"),
+    ("heads", "*", "*"),
+)
+"""Where the schema has unions; ``*`` is any key."""
+
+
 def _is_union(path: list[str | int]) -> bool:
     """Whether the schema has a union at this path, whose branch pydantic adds to its own."""
-    inputs_or_value = len(path) == 4 and path[2] in {"adapters", "with"}
-    return path[:1] == ["steps"] and (inputs_or_value or path[2:] == ["adapters"])
+    return any(
+        len(union) == len(path)
+        and all(part in {"*", real} for part, real in zip(union, path, strict=True))
+        for union in _UNIONS
+    )
 
 
-def _known_keys(path: KeyPath) -> list[str]:
-    model: type[BaseModel] = MergeStep if path else Recipe
-    return [field.alias or name for name, field in model.model_fields.items()]
+def _model(path: KeyPath, data: Any) -> type[BaseModel]:
+    """The model of the mapping at a path."""
+    if not path:
+        return Recipe
+    if path[0] == "steps" and path[2:] == ("adapter",):
+        return AdapterChoice
+    if path[0] == "steps":
+        return STEP_KINDS[step_kind(data["steps"][path[1]]) or "merge"]
+    return Dataset if path[0] == "datasets" else Head
 
 
-def _unknown_key(path: KeyPath) -> Finding:
-    *_, key = path
+def _unknown_key(path: KeyPath, data: Any) -> Finding:
+    *before, key = path
+    fields = _model(tuple(before), data).model_fields
+    known = [field.alias or name for name, field in fields.items()]
     return Finding(
         message=f"unknown key {code(key)}",
         path=path,
         on_key=True,
-        hint=did_you_mean(key, _known_keys(path[:-1]), what="known keys"),
+        hint=did_you_mean(key, known, what="known keys"),
     )
+
+
+def _kindless(path: KeyPath, step: object) -> Finding:
+    """A step of which nothing tells what it does."""
+    if not isinstance(step, Mapping):
+        message = f"expected {_EXPECTED['model_type']}, found {found(step)}"
+        return Finding(message=message, path=path)
+    return Finding(
+        message=f"the step {code(path[-1])} does not say what it does: expected one of "
+        f"{listing(STEP_KEYS)}",
+        path=path,
+        on_key=True,
+        hint="add `merge: METHOD`, `train: TRAINER` or `evaluate: TASK`",
+    )
+
+
+_NOUNS = {"steps": "step", "datasets": "dataset", "heads": "head"}
 
 
 def _missing(path: KeyPath, key: str, mapping: object) -> list[Finding]:
     if isinstance(mapping, Mapping) and misspelt(key, mapping):
         return []
-    where = f"the step {code(path[-1])}" if path else "the recipe"
+    where = f"the {_NOUNS[str(path[0])]} {code(path[1])}" if path else "the recipe"
+    if path[2:]:
+        where = f"{code(path[-1])} of {where}"
     hints = {
         "version": f"add `version: {VERSION}`",
         "merge": "add `merge: METHOD`; `xlmerge methods` lists them",
+        "train": "add `train: TRAINER`",
+        "evaluate": "add `evaluate: TASK`",
+        "data": "add `data: DATASET`, the name of one of the `datasets`",
+        "path": "add `path:`, a folder, a file or a hub id",
+        "task": "add `task: TASK`",
+        "config": "add `config: NAME`, the configuration that the other keys are fields of",
         "steps": "add at least one step",
     }
     return [
         Finding(message=f"{where} lacks {code(key)}", path=path, on_key=True, hint=hints.get(key))
     ]
-
-
-def _choice(path: KeyPath, given: object) -> tuple[str, str | None]:
-    choices = _literal_values(MergeStep.model_fields[str(path[-1])].annotation)
-    message = f"expected one of {listing(choices)}, found {found(given)}"
-    close = nearest(given, choices) if isinstance(given, str) else []
-    return message, f"did you mean {code(close[0])}?" if close else None
-
-
-def _literal_values(annotation: Any) -> list[str]:
-    """The texts of a ``Literal[...] | None``."""
-    return [text for part in annotation.__args__ for text in getattr(part, "__args__", ())]

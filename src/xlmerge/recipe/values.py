@@ -1,22 +1,30 @@
 """What single values of a recipe may be; nothing is converted on the way.
 
 The checks take any Python object and return it unchanged, or say in one sentence why not. They know
-nothing of pydantic, which calls them.
+nothing of pydantic, which calls them. A text that is only a placeholder (``<seed>``) passes where
+something else than a text is asked for: it is checked again with the value in its place.
 """
 
 from __future__ import annotations
 
 import re
 
-from xlmerge.recipe.wording import code, finite, found
+from xlmerge.recipe.wording import code, finite, found, listing, nearest
 
 __all__ = [
+    "CONTAINERS",
+    "DATA_FORMATS",
+    "DTYPES",
     "HEADS",
     "LONGEST_NAME",
     "NAME",
+    "PLACEHOLDER",
     "VERSION",
     "ValueRefusedError",
+    "check_choice",
+    "check_count",
     "check_heads",
+    "check_label",
     "check_name",
     "check_number",
     "check_scalar",
@@ -28,7 +36,11 @@ __all__ = [
 VERSION = 1
 LONGEST_NAME = 100
 NAME = rf"[A-Za-z0-9_-]{{1,{LONGEST_NAME}}}"
-HEADS = rf"drop|mean|from {NAME}"
+PLACEHOLDER = rf"<{NAME}>"
+HEADS = rf"drop|mean|from [A-Za-z0-9_<>/-]+|{PLACEHOLDER}"
+DTYPES = ("float32", "float16", "bfloat16", "float64")
+CONTAINERS = ("safetensors", "bin")
+DATA_FORMATS = ("csv", "tsv", "jsonl", "json", "parquet", "text", "conll", "squad")
 
 
 class ValueRefusedError(ValueError):
@@ -84,7 +96,9 @@ def check_name(value: object) -> object:
 
 
 def check_number(value: object) -> object:
-    """Takes a finite int or float; a bool is no number here."""
+    """Takes a finite int or float, or a placeholder; a bool is no number here."""
+    if _is_placeholder(value):
+        return value
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueRefusedError(f"expected a number, found {found(value)}")
     if not finite(value):
@@ -102,7 +116,7 @@ def check_scalar(value: object) -> object:
 
 
 def check_heads(value: object) -> object:
-    """Takes ``drop``, ``mean`` or ``from NAME``."""
+    """Takes ``drop``, ``mean``, ``from NAME``, or a placeholder."""
     if not isinstance(value, str) or not re.fullmatch(HEADS, value):
         raise ValueRefusedError(
             f"expected `drop`, `mean` or `from NAME`, found {found(value)}",
@@ -116,3 +130,35 @@ def heads_source(value: object) -> str | None:
     if isinstance(value, str) and value.startswith("from ") and re.fullmatch(HEADS, value):
         return value.removeprefix("from ")
     return None
+
+
+def check_choice(value: object, choices: tuple[str, ...]) -> object:
+    """Takes one of some words, or a placeholder."""
+    if (isinstance(value, str) and value in choices) or _is_placeholder(value):
+        return value
+    close = nearest(value, choices) if isinstance(value, str) else []
+    raise ValueRefusedError(
+        f"expected one of {listing(choices)}, found {found(value)}",
+        f"did you mean {code(close[0])}?" if close else None,
+    )
+
+
+def check_count(value: object) -> object:
+    """Takes a whole number of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueRefusedError(f"expected a whole number, found {found(value)}")
+    if value < 1 or not finite(value):
+        raise ValueRefusedError(f"expected a whole number of at least 1, found {found(value)}")
+    return value
+
+
+def check_label(value: object) -> object:
+    """Takes what can stand at the head of a row of a table: one line with something in it."""
+    check_text(value)
+    if not str(value).isprintable():
+        raise ValueRefusedError(f"the label {code(value)} holds a character that cannot be printed")
+    return value
+
+
+def _is_placeholder(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(PLACEHOLDER, value) is not None

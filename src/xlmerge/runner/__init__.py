@@ -1,4 +1,4 @@
-"""Jobs carried out: adapters located, steps merged in order, what is still true not repeated."""
+"""Jobs carried out: adapters located, steps done in order, what is still true not repeated."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from xlmerge.checkpoint.staging import held_folder
 from xlmerge.runner.checks import plan_job
 from xlmerge.runner.job import Job, Listener, RunResult, StepResult, Work, step_name
 from xlmerge.runner.manifest import write_manifest
+from xlmerge.runner.ranks import is_first, wait
 from xlmerge.runner.steps import StepRunner
 
 if TYPE_CHECKING:
@@ -42,14 +43,17 @@ def run_job(
             listener.warning(warning)
         results: list[StepResult] = []
         if not dry_run:
-            stack.enter_context(_alone(job, listener))
-            for folder in job.folders.values():
-                if folder.parent.is_dir():
-                    remove_leftovers(folder)
+            wait()  # until all processes have looked at what is there now
+            if is_first():
+                stack.enter_context(_alone(job, listener))
+                for folder in job.folders.values():
+                    if folder.parent.is_dir():
+                        remove_leftovers(folder)
             runner = StepRunner(work, registry, listener, stack)
             for plan in work.plans:
                 results.append(runner.run(plan))
-                write_manifest(work)
+                if is_first():
+                    write_manifest(work)
         return work, RunResult(steps=tuple(results), warnings=tuple(work.warnings))
 
 

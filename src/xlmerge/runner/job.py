@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from xlmerge.checkpoint.cover import AdapterLayout
     from xlmerge.checkpoint.hashing import HashMemory
     from xlmerge.checkpoint.hub import Located
-    from xlmerge.plan import MergeStepPlan, StepRequest
+    from xlmerge.plan import Request, StepPlan
+    from xlmerge.plan.base_model import LocatedBase
+    from xlmerge.plan.request import Place
 
 __all__ = ["Job", "Listener", "RunResult", "StepResult", "Work", "step_name"]
 
@@ -27,7 +29,8 @@ class Job:
         title: The recipe's name, recorded with every output.
         start: What relative references start from.
         references: Adapter name to folder or hub id.
-        steps: Merges, in an order in which each comes after those it needs.
+        steps: Merges, trainings and evaluations, in an order in which each comes after those it
+            needs.
         base: What the user says of the base model.
         folders: Step name to output folder.
         where: Place of a path in the recipe, for messages.
@@ -42,7 +45,7 @@ class Job:
     title: str
     start: Path
     references: Mapping[str, str]
-    steps: tuple[StepRequest, ...]
+    steps: tuple[Request, ...]
     base: BaseModel
     folders: Mapping[str, Path]
     where: Callable[[tuple[str | int, ...]], str]
@@ -53,6 +56,10 @@ class Job:
     update: bool = False
     warnings: tuple[str, ...] = ()
 
+    def where_in(self, step: str) -> Callable[[Place], str]:
+        """Place of a path below a step, for messages."""
+        return lambda place: self.where(("steps", step, *place))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepResult:
@@ -60,15 +67,16 @@ class StepResult:
 
     Attributes:
         name: The step.
-        folder: Its output, a plain adapter folder.
-        status: ``merged``, or ``up to date`` if nothing had to be done.
+        folder: Its output: a plain adapter folder, or the tables of an evaluation.
+        status: ``merged``, ``trained`` or ``evaluated``, or ``up to date`` if nothing had to be
+            done.
         seconds: Time it took.
         report: What was measured, as in ``xlmerge.json``.
     """
 
     name: str
     folder: Path
-    status: Literal["merged", "up to date"]
+    status: Literal["merged", "trained", "evaluated", "up to date"]
     seconds: float
     report: Mapping[str, Any]
 
@@ -93,10 +101,16 @@ class Listener:
         """Something the user should know."""
 
     def step_started(self, name: str, method: str) -> None:
-        """A merge begins."""
+        """A step begins: a merge by a method, a training by a trainer, an evaluation of a task."""
 
     def progress(self, name: str, done: int, total: int) -> None:
-        """Tensors of a merge that are done."""
+        """Tensors of a merge, steps of a training or cells of an evaluation that are done."""
+
+    def note(self, name: str, text: str) -> None:
+        """How a training or an evaluation stands, as ``loss 1.234``; told before `progress`."""
+
+    def model_starts(self) -> None:
+        """The first step that imports torch is about to begin, or another one after it."""
 
     def step_finished(self, result: StepResult) -> None:
         """A step is done, or was up to date."""
@@ -110,9 +124,11 @@ class Work:
         job: The job.
         located: Where its adapters lie.
         layouts: What they hold.
-        plans: Its merges.
+        base: Where the base model lies; None if no step runs it.
+        plans: Its steps.
         memory: Hashes of files.
         pins: Hub reference to commit.
+        commits: Hub reference to the commit that an earlier run got.
         warnings: What the user should know, in the order it was found.
     """
 
@@ -120,8 +136,10 @@ class Work:
     memory: HashMemory
     located: dict[str, Located] = field(default_factory=dict)
     layouts: dict[str, AdapterLayout] = field(default_factory=dict)
-    plans: tuple[MergeStepPlan, ...] = ()
+    base: LocatedBase | None = None
+    plans: tuple[StepPlan, ...] = ()
     pins: dict[str, str] = field(default_factory=dict)
+    commits: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
 

@@ -80,7 +80,7 @@ def write_manifest(work: Work) -> None:
     content: dict[str, Any] = {
         "recipe": None if recipe is None else _relative(recipe, path.parent),
         "xlmerge": __version__,
-        "steps": {plan.name: work.job.folders[plan.name].name for plan in work.plans},
+        "steps": {plan.name: plan.name for plan in work.plans},
         "commits": work.pins,
         "hashes": work.memory.current,
     }

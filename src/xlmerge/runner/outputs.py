@@ -68,7 +68,7 @@ def _occupied(work: Work, manifest: Manifest, name: str, folder: Path) -> Iterat
         return
     if work.job.force:
         below = sorted(entry.name for entry in folder.iterdir() if entry.is_dir())
-        if below:
+        if below and not _ours(folder, below):
             # More than an adapter lies here; --force is meant for outputs, not for whole trees.
             shown = ", ".join(below[:3]) + (", ..." if below[3:] else "")
             reason = f"{folder} holds folders ({shown}) and is not replaced, not even with --force"
@@ -88,6 +88,13 @@ def _occupied(work: Work, manifest: Manifest, name: str, folder: Path) -> Iterat
             f"{folder} was changed since xlmerge wrote it: {changes}",
             "keep a copy of the changes, then replace it with --force",
         )
+
+
+def _ours(folder: Path, below: list[str]) -> bool:
+    """Whether xlmerge wrote all the folders in an output (an evaluation's predictions)."""
+    outputs = (read_provenance(folder) or {}).get("outputs")
+    written = {name.partition("/")[0] for name in outputs} if isinstance(outputs, dict) else set()
+    return set(below) <= written
 
 
 def _state(work: Work, folder: Path) -> tuple[dict[str, Any] | None, Differences]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from xlmerge.plugin.registry import Registered
     from xlmerge.runner.job import Job
 
-__all__ = ["fingerprint", "input_records", "step_record", "twins"]
+__all__ = ["fingerprint", "input_records", "provider", "step_record", "twins"]
 
 
 def input_records(
@@ -50,9 +50,9 @@ def step_record(
         "library": template.folder.header.format,
         "file_format": plan.container or template.folder.container,
         "base_model": plan.base.name or template.folder.header.base_model,
-        "method": {"name": method.name, "source": method.source, **_provider(plan.method)},
+        "method": {"name": method.name, "source": method.source, **provider(plan.method)},
         "architectures": [
-            {"name": covered.architecture.name, **_provider(covered.registered)}
+            {"name": covered.architecture.name, **provider(covered.registered)}
             for covered in template.covered_adapter
         ],
         "parameters": described["parameters"],
@@ -64,7 +64,8 @@ def step_record(
     }
 
 
-def _provider(registered: Registered[Any]) -> dict[str, str | None]:
+def provider(registered: Registered[Any]) -> dict[str, str | None]:
+    """Plugin, distribution and version of a descriptor."""
     return {
         "plugin": registered.plugin,
         "distribution": registered.distribution,
@@ -87,8 +88,7 @@ def fingerprint(
         "step": plan.name,
         "plan": {**plan.describe(), "inputs": None},
         "plugins": [
-            [registered.descriptor.name, *_provider(registered).values()]
-            for registered in providers
+            [registered.descriptor.name, *provider(registered).values()] for registered in providers
         ],
         "inputs": [
             {key: item.get(key) for key in ("name", "role", "weight")}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Member:
             adapters library, or the whole of PEFT's.
         invertible: Whether it brings an invertible adapter at the embeddings.
         library: The library that runs it.
-        head: Name of the prediction head in the model that came with it; None without one.
+        head: Name of the prediction head that comes with it; None without one.
         folder: Where it was loaded from; None for a new one.
         leave_out: Layers that were left out on top of those its configuration leaves out.
     """
@@ -47,12 +47,13 @@ class Member:
 
     @property
     def kinds(self) -> frozenset[str]:
-        """What it is made of: ``bottleneck``, ``lora``, ``ia3``, ``prefix_tuning``, ...
+        """What it is made of: ``bottleneck``, ``lora``, ``dora``, ``ia3``, ``prefix_tuning``, ...
 
         More than one for a union.
         """
         if self.library == "peft":
-            return frozenset({str(self.config.get("peft_type", "")).lower()})
+            kind = str(self.config.get("peft_type", "")).lower()
+            return frozenset({"dora" if self.config.get("use_dora") else kind})
         return _kinds(self.config)
 
 
@@ -62,7 +63,7 @@ def _kinds(config: Mapping[str, Any]) -> frozenset[str]:
     if architecture is None:
         return frozenset({"bottleneck"})
     if architecture == "union":
-        return frozenset().union(*(_kinds(part) for part in config.get("configs", ())))
+        return frozenset[str]().union(*(_kinds(part) for part in config.get("configs", ())))
     if architecture == "lora":
         if config.get("composition_mode") == "scale":
             return frozenset({"ia3"})
@@ -88,7 +89,8 @@ class Child:
     def single(self) -> Member | None:
         """The adapter that this part is; None for a composition."""
         [first, *more] = self.members
-        return None if more or self.block not in {first.name, (first.name,)} else first
+        alone = self.block == first.name or self.block == (first.name,)
+        return first if alone and not more else None
 
     @property
     def invertible(self) -> tuple[Member, ...]:
@@ -98,8 +100,4 @@ class Child:
     @property
     def kinds(self) -> frozenset[str]:
         """Kinds of all of its adapters."""
-        return frozenset().union(*(member.kinds for member in self.members))
-
-    def labelled(self, label: str) -> Child:
-        """The same part under another label."""
-        return replace(self, label=label)
+        return frozenset[str]().union(*(member.kinds for member in self.members))

@@ -52,9 +52,6 @@ FAULTS = {
         HOOKS, PluginError, ("'xlmerge_merge_method'", "did you mean 'xlmerge_merge_methods'?")
     ),
     "unmarked_hook": Fault(HOOKS, PluginError, ("xlmerge_merge_methods", "@hookimpl")),
-    "reserved_hook": Fault(
-        HOOKS, PluginError, ("xlmerge_trainers", "reserved for a later plugin API")
-    ),
     "no_hook": Fault(HOOKS, PluginError, ("implements no hook", "xlmerge_merge_methods")),
     "wrong_arguments": Fault(
         HOOKS, PluginError, ("xlmerge_merge_methods", "recipe", "take no arguments")
@@ -73,6 +70,31 @@ FAULTS = {
     ),
     "bad_name": Fault(
         CHECK.format("merge_methods"), PluginError, ("'Bad-Name'", "lower-case words")
+    ),
+    "bad_rule": Fault(
+        CHECK.format("composition_rules"),
+        PluginError,
+        ("above", "expected a list of CompositionRule", "@composition_rule"),
+    ),
+    "rule_without_children": Fault(
+        "importing it", TypeError, ("nothing", "takes no children", "declare a `Child`")
+    ),
+    "rule_with_untyped_child": Fault("importing it", TypeError, ("upper",)),
+    "bad_trainer": Fault(
+        CHECK.format("trainers"),
+        PluginError,
+        ("'good_trainer'", "optional_data names the unknown role 'dev'"),
+    ),
+    "trainer_arguments": Fault(
+        HOOKS, PluginError, ("xlmerge_trainers", "model", "take no arguments")
+    ),
+    "bad_task": Fault(
+        CHECK.format("tasks"),
+        PluginError,
+        ("'good_task'", "'stance', which is none of its columns", "it names no metric"),
+    ),
+    "tasks_elsewhere": Fault(
+        CHECK.format("tasks"), PluginError, ("expected a list of Task", "of type Trainer")
     ),
     "unreadable_option": Fault(
         CHECK.format("adapter_architectures"),
@@ -94,7 +116,7 @@ def test_every_broken_plugin_is_tested() -> None:
 
     folder = Path(__file__).parents[2] / "broken_plugins"
     modules = {path.stem.removeprefix("acme_xlmerge_") for path in folder.glob("*.py")}
-    assert modules == {*FAULTS, "good", "clash"}
+    assert modules == {*FAULTS, "good", "clash", "live", "clash_live"}
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -177,6 +199,52 @@ def test_a_clash_names_both_and_spares_the_rest(
     assert "acme-clash" in line
     assert "acme-xlmerge-good" in line
     assert "\n" not in line
+
+
+KINDS = ("composition_rules", "trainers", "tasks")
+
+
+def test_rules_trainers_and_tasks_clash_as_methods_do(
+    install: Install, caplog: pytest.LogCaptureFixture
+) -> None:
+    install("acme-live", {"live": "acme_xlmerge_live"})
+    alone = discover(strict=True)
+    assert [list(getattr(alone, kind)) for kind in KINDS] == [
+        ["good_rule"],
+        ["good_trainer"],
+        ["good_task"],
+    ]
+    [info] = alone.plugins
+    assert (info.composition_rules, info.trainers, info.tasks) == (
+        ("good_rule",),
+        ("good_trainer",),
+        ("good_task",),
+    )
+    install("acme-clash-live", {"clash_live": "acme_xlmerge_clash_live"})
+    registry = discover()
+    assert [list(getattr(registry, kind)) for kind in KINDS] == [["other_rule"], [], []]
+    for find, name, words in (
+        (registry.composition_rule, "good_rule", "the composition rule 'good_rule' is provided by"),
+        (registry.trainer, "good_trainer", "the trainer 'good_trainer' is provided by"),
+        (registry.task, "good_task", "the task 'good_task' is provided by"),
+    ):
+        with pytest.raises(PluginError, match=words) as caught:
+            find(name)
+        assert "acme-live 1.0" in str(caught.value)
+        assert "acme-clash-live 1.0" in str(caught.value)
+    assert len(caplog.messages) == len(registry.notices) == 3
+
+
+def test_an_unknown_rule_trainer_or_task_says_what_there_is(install: Install) -> None:
+    install("acme-live", {"live": "acme_xlmerge_live"})
+    registry = discover()
+    for find, name, words in (
+        (registry.composition_rule, "good_role", "no composition rule 'good_role'.*'good_rule'"),
+        (registry.trainer, "good_train", "no trainer 'good_train'.*'good_trainer'"),
+        (registry.task, "good_tusk", "no task 'good_tusk'.*'good_task'"),
+    ):
+        with pytest.raises(ParameterError, match=words):
+            find(name)
 
 
 def test_a_clash_is_an_error_in_strict_mode(install: Install) -> None:

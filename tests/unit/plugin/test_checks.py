@@ -13,6 +13,7 @@ from xlmerge.plugin import (
     AdapterArchitecture,
     Count,
     FileHalf,
+    LiveHalf,
     MergeMethod,
     ParameterSpec,
     Point,
@@ -113,9 +114,14 @@ def test_file_halves(files: tuple[Any, ...], words: str) -> None:
 
 
 def test_the_live_half() -> None:
-    assert check_architecture(dataclasses.replace(plain, live="acme.model:install"))
-    with pytest.raises(PluginError, match="not of the form `module:function`"):
-        check_architecture(dataclasses.replace(plain, live="acme.model.install"))
+    for live in (None, LiveHalf(), LiveHalf(install="acme.model:install")):
+        assert check_architecture(dataclasses.replace(plain, live=live))
+    with pytest.raises(PluginError, match=r"'acme\.model\.install', is not `module:function`"):
+        check_architecture(dataclasses.replace(plain, live=LiveHalf(install="acme.model.install")))
+    with pytest.raises(
+        PluginError, match=r"its live half is 'acme.model:install'.*expected LiveHalf"
+    ):
+        check_architecture(dataclasses.replace(plain, live="acme.model:install"))
 
 
 def test_all_problems_at_once() -> None:

@@ -50,7 +50,7 @@ def test_a_hook_for_later_versions_can_be_optional() -> None:
     def later() -> list[object]:
         raise AssertionError
 
-    registry = load(xlmerge_trainers=later, xlmerge_soups=later, xlmerge_merge_methods=one)
+    registry = load(xlmerge_soups=later, xlmerge_merge_methods=one)
     assert list(registry.methods) == ["first"]
 
 

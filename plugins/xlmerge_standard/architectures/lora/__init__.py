@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from xlmerge.plugin import AdapterArchitecture
+from xlmerge_standard.architectures.configs import live_lora
 
 from .in_adapters import in_adapters
 from .in_peft import in_peft
@@ -15,4 +16,5 @@ lora = AdapterArchitecture(
     "included.",
     source="Hu et al. 2021, arXiv 2106.09685; Kalajdzievski 2023, arXiv 2312.03732",
     files=(in_adapters, in_peft),
+    live=live_lora,
 )

@@ -8,6 +8,7 @@ layer side by side.
 from __future__ import annotations
 
 from xlmerge.plugin import AdapterArchitecture
+from xlmerge_standard.architectures.configs import live_prefix
 
 from .in_adapters import in_adapters
 from .in_peft import in_peft
@@ -19,4 +20,5 @@ prefix = AdapterArchitecture(
     summary="Trained keys and values before those of the text, in every layer.",
     source="Li and Liang 2021, arXiv 2101.00190",
     files=(in_adapters, in_peft),
+    live=live_prefix,
 )

@@ -1,0 +1,1 @@
+"""How MAD-X puts adapters together."""

@@ -1,0 +1,1 @@
+"""Ways to compose adapters in a running model, one a file."""

@@ -1,0 +1,53 @@
+"""Adapters that share the rows of a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+from xlmerge.plugin import Child, Count, Weights, composition_rule
+from xlmerge_standard.compositions.refusals import (
+    refuse_invertible,
+    refuse_nested,
+    refuse_other_kinds,
+    refuse_other_settings,
+    refuse_peft,
+)
+from xlmerge_standard.compositions.sizes import sizes_of
+
+if TYPE_CHECKING:
+    from adapters.composition import BatchSplit
+
+    from xlmerge.runtime import Composing
+
+
+@composition_rule(
+    kind="inside",
+    summary="Each adapter on some rows of a batch; the weights are how many.",
+    source="Poth et al. 2023, arXiv 2311.11077 (BatchSplit)",
+)
+def batch_split(
+    live: Composing, *, children: Annotated[Sequence[Child], Count(2)], weights: Weights
+) -> BatchSplit:
+    """Rows ``0 .. w_1 - 1`` run through the first adapter, the next ``w_2`` through the second.
+
+    Every batch has to have as many rows as the weights together, in the order that is meant: for
+    use from Python, where the caller makes the batches.
+
+    Raises:
+        CompositionError: The adapters are compositions, of several kinds, or invertible.
+        DataError: A batch has another number of rows (while it runs).
+        ParameterError: A weight is no whole number above 0.
+    """
+    from adapters.composition import BatchSplit
+
+    from xlmerge_standard.compositions._modules.input_sizes import inputs_of_size
+
+    refuse_peft("batch_split", live, "run each adapter on its own rows")
+    refuse_nested("batch_split", children, "run each composition on its own rows")
+    refuse_invertible("batch_split", children, "run each language for itself")
+    refuse_other_kinds("batch_split", children, ("bottleneck", "lora"))
+    refuse_other_settings("batch_split", children)
+    sizes = sizes_of("batch_split", weights)
+    live.hold(inputs_of_size(live.live.model, axis=0, size=sum(sizes), what="rows"))
+    return BatchSplit(*(child.block for child in children), batch_sizes=sizes)

@@ -1,0 +1,55 @@
+"""One adapter on the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+from xlmerge.errors import CompositionError
+from xlmerge.plugin import Child, Count, composition_rule
+from xlmerge_standard.compositions.refusals import refuse_peft
+
+if TYPE_CHECKING:
+    from adapters.composition import Stack
+
+    from xlmerge.runtime import Composing
+
+
+@composition_rule(
+    kind="inside",
+    summary="One adapter on the other: each works on what the one before it puts out.",
+    source="Pfeiffer et al. 2020, arXiv 2005.00052; as the adapters library computes it",
+)
+def stack(live: Composing, *, children: Annotated[Sequence[Child], Count(2)]) -> Stack:
+    """``h_i = up_i(act(down_i(LN(h_{i-1} + x)))) + h_{i-1}``, then ``LN(h_n + x)``.
+
+    With ``h_0`` the output of the frozen sub-layer, ``x`` its input, and ``LN`` its layer norm. The
+    paper has ``h_0`` as the residual of all; the library's is the one that published adapters were
+    trained with. An invertible adapter belongs to the first one.
+
+    Raises:
+        CompositionError: An invertible adapter is not the first, where the library drops it; or two
+            of the same kind other than bottlenecks, which the library multiplies.
+    """
+    from adapters.composition import Stack
+
+    refuse_peft("stack", live, "take `add`: PEFT's adapters are sums of changes to the weights")
+    for child in children[1:]:
+        if child.invertible:
+            raise CompositionError(
+                f"`stack`: {child.invertible[0].label} has an invertible adapter, which has an "
+                "effect only on the first of a stack",
+                hint="put the language adapter first, the task adapter last",
+            )
+    kinds = [kind for child in children for kind in child.kinds if kind != "bottleneck"]
+    for kind in sorted(set(kinds)):
+        if kinds.count(kind) > 1:
+            raise CompositionError(
+                f"`stack` has {kinds.count(kind)} adapters of the kind {kind}, which the adapters "
+                "library multiplies instead of running one after the other",
+                hint="take `add`, which sums their changes to the weights",
+            )
+    blocks: list[object] = []
+    for child in children:  # a stack in a stack is one stack
+        blocks += child.block.children if isinstance(child.block, Stack) else [child.block]
+    return Stack(*blocks)

@@ -1,0 +1,1 @@
+"""The side of the tasks that imports torch, transformers and adapters."""

@@ -1,0 +1,182 @@
+"""Evaluations: every composition of a table scored, and the table written."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from xlmerge.errors import DataError, XLMergeError
+from xlmerge.plugin.composition import leaves, tree_text
+from xlmerge.runtime.composing import compose
+from xlmerge.runtime.data.load import load_rows
+from xlmerge.runtime.kept_cells import KeptCell, keep, kept
+from xlmerge.runtime.live import LANGUAGE_MODEL_HEAD, LiveModel
+from xlmerge.runtime.scoring import score
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from xlmerge.plan.orders import CellOrder, EvaluateOrder
+    from xlmerge.runtime.protocol import Rows, TaskLogic
+
+__all__ = ["Evaluation"]
+
+HEAD_CONFIG = "head_config.json"
+
+
+@dataclass
+class Evaluation:
+    """An evaluation as it runs; what its cells share.
+
+    Attributes:
+        order: What is to be scored.
+        logic: The task.
+    """
+
+    order: EvaluateOrder
+    logic: TaskLogic
+    _live: LiveModel | None = None
+    _rows: dict[str, Rows] = field(default_factory=dict)
+    _features: dict[tuple[str, tuple[str, ...]], list[dict[str, Any]]] = field(
+        default_factory=dict
+    )
+    _heads: dict[str, str] = field(default_factory=dict)
+
+    def cells(self) -> list[KeptCell]:
+        """Score every cell, except those that an earlier run has scored.
+
+        Raises:
+            XLMergeError: The data, an adapter or a composition is not as it has to be; says which
+                cell.
+        """
+        order, found = self.order, []
+        for done, cell in enumerate(order.cells):
+            order.progress(done, len(order.cells), _name(cell))
+            scored = kept(order.scratch, cell.key)
+            if scored is None:
+                try:
+                    scored = self._score(cell)
+                except XLMergeError as error:
+                    error.message = f"{_name(cell)}: {error.message}"
+                    error.args = (error.message,)
+                    raise
+                keep(order.scratch, cell.key, scored)
+            found.append(scored)
+        order.progress(len(order.cells), len(order.cells), "")
+        return found
+
+    def rows(self, cell: CellOrder) -> Rows:
+        """The data of a cell."""
+        if cell.data.name not in self._rows:
+            task = self.order.task.descriptor
+            self._rows[cell.data.name] = load_rows(cell.data, self.order.split, task)
+        return self._rows[cell.data.name]
+
+    def _score(self, cell: CellOrder) -> KeptCell:
+        rows, live = self.rows(cell), self._model()
+        labels = self._labels(cell, rows)
+        where = (cell.data.name, tuple(labels))
+        if where not in self._features:
+            self._features[where] = self.logic.encode(rows, live.tokenizer, labels, training=False)
+        with compose(
+            live,
+            cell.tree,
+            cell.folders,
+            self.order.registry,
+            task=self.logic,
+            head=self._head(cell),
+            labels=labels,
+            auto_class=self.order.task.descriptor.auto_class,
+        ) as run:
+            scored = score(
+                run,
+                self.logic,
+                rows,
+                labels,
+                live.tokenizer,
+                device=live.device,
+                batch_size=self.order.batch_size,
+                features=self._features[where],
+            )
+        return KeptCell(
+            labels=tuple(labels), predictions=scored.predictions, statistics=scored.statistics
+        )
+
+    def _model(self) -> LiveModel:
+        """The base model, loaded when the first cell needs it."""
+        if self._live is None:
+            order = self.order
+            at = f"@{order.revision}" if order.revision else ""
+            self._live = LiveModel.load(
+                order.base_model + at,
+                start=order.start,
+                registry=order.registry,
+                device=order.device,
+                dtype=order.dtype,
+            )
+            self.logic.prepare(self._live.model)
+        return self._live
+
+    def _labels(self, cell: CellOrder, rows: Rows) -> Sequence[str]:
+        """Names of the classes in the order of the head, if that knows them; else of the data.
+
+        Raises:
+            DataError: The data has a class that the head has not.
+        """
+        data = self.logic.label_names(rows)
+        head = cell.head.labels if cell.head is not None else _labels_of_adapters(cell)
+        if not data or not head:
+            return data
+        strangers = [name for name in data if name not in head]
+        if not strangers:
+            return head
+        raise DataError(
+            f"the data has the labels {', '.join(strangers)}, which the head has not; it has "
+            f"{', '.join(head)}",
+            hint="map the columns, or declare the data's `labels` in the order of its numbers",
+        )
+
+    def _head(self, cell: CellOrder) -> str | None:
+        """Name of the head in the model, where the adapters are not to bring it."""
+        if cell.head is not None:
+            from xlmerge.runtime.heads import load_head_apart
+
+            if cell.head.name not in self._heads:
+                self._heads[cell.head.name] = load_head_apart(
+                    self._model(), cell.head, self.order.registry
+                )
+            return self._heads[cell.head.name]
+        kind = self.logic.head_config(()) if not self.order.task.descriptor.labels else {}
+        return LANGUAGE_MODEL_HEAD if kind.get("head_type") == "masked_lm" else None
+
+
+def _name(cell: CellOrder) -> str:
+    """A cell in words."""
+    parts = [cell.row, cell.column, "" if cell.seed is None else f"seed {cell.seed}"]
+    return ", ".join(part for part in parts if part)
+
+
+def _labels_of_adapters(cell: CellOrder) -> tuple[str, ...]:
+    """Names of the classes of the last head that an adapter brings; empty if none is told.
+
+    Raises:
+        DataError: Adapters under a rule that joins outputs have heads of different classes.
+    """
+    found = ()
+    for leaf in leaves(cell.tree):
+        path = cell.folders[leaf] / HEAD_CONFIG
+        if not path.is_file():
+            continue
+        config = json.loads(path.read_text(encoding="utf-8")).get("config") or {}
+        ids = config.get("label2id") or {}
+        names = tuple(sorted(ids, key=lambda name, ids=ids: int(ids[name])))
+        if names == tuple(f"LABEL_{index}" for index in range(len(names))):
+            continue  # made up by the library: says no more than how many there are
+        if found and names != found:
+            raise DataError(
+                f"{tree_text(cell.tree)}: its heads have different classes: {', '.join(found)}; "
+                f"and {', '.join(names)}"
+            )
+        found = names
+    return found

@@ -1,0 +1,79 @@
+"""Which head a composition is run with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from xlmerge.errors import CompositionError, ModelError
+
+if TYPE_CHECKING:
+    from xlmerge.runtime.members import Child
+
+__all__ = ["HeadWish", "channels_of", "check_channels", "check_labels", "no_head"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadWish:
+    """What a caller asks of the head.
+
+    Attributes:
+        name: Name of a head in the model; None for the last one that an adapter brings.
+        labels: Names of the data's classes in order; empty where they are not known.
+        scored: Whether a task reads the outputs, so that there has to be one.
+    """
+
+    name: str | None = None
+    labels: Sequence[str] = ()
+    scored: bool = True
+
+
+def channels_of(block: Any) -> int:
+    """How many copies of each input a block makes; 1 without ``Parallel``."""
+    return int(getattr(block, "parallel_channels", 1))
+
+
+def check_channels(child: Child) -> None:
+    """Refuse to score several outputs for one input.
+
+    Raises:
+        CompositionError: The part runs several adapters in parallel.
+    """
+    if (channels := channels_of(child.block)) > 1:
+        raise CompositionError(
+            f"{child.label}: gives {channels} outputs for each input, and a score needs one",
+            hint="take `ensemble` to join outputs, or `average` to join hidden states",
+        )
+
+
+def no_head(child: Child) -> ModelError:
+    """The error of a composition without a head."""
+    return ModelError(
+        f"{child.label}: none of its adapters brings a prediction head",
+        hint="name one with `head:`, or put the adapter that was trained on the task last",
+    )
+
+
+def check_labels(where: str, config: Mapping[str, Any], labels: Sequence[str]) -> None:
+    """Refuse a head whose classes are others than the data's, or in another order.
+
+    Args:
+        where: The composition in words.
+        config: Configuration of the head.
+        labels: Names of the data's classes in order; empty where they are not known.
+
+    Raises:
+        ModelError: They differ.
+    """
+    known = config.get("label2id")
+    if not labels or not isinstance(known, dict):
+        return
+    own = sorted(known, key=lambda name: int(known[name]))
+    generic = own == [f"LABEL_{index}" for index in range(len(own))]
+    if len(own) != len(labels) or (not generic and list(map(str, own)) != list(labels)):
+        raise ModelError(
+            f"{where}: the head has the classes {', '.join(map(str, own))}; the data has "
+            f"{', '.join(labels)}",
+            hint="give the data's `labels` in the order of the head's",
+        )

@@ -1,0 +1,122 @@
+"""Steps that need a live model, as the core orders them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from xlmerge.errors import DataError
+from xlmerge.runtime.data.files import data_files, is_local
+from xlmerge.runtime.data.load import load_rows
+from xlmerge.runtime.data.splits import canonical_split, split_named
+from xlmerge.runtime.live import LiveModel
+from xlmerge.runtime.training import Training
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from xlmerge.plan.orders import EvaluateOrder, TrainOrder
+    from xlmerge.plan.request import DataRequest
+    from xlmerge.plugin.tasks import Task
+    from xlmerge.runtime.protocol import Rows, TaskLogic
+
+__all__ = ["train"]
+
+_SPLITS = ("train", "validation", "test")
+
+
+def train(order: TrainOrder) -> dict[str, Any]:
+    """Carry out a training; its adapter lies in the order's output folder afterwards.
+
+    Returns:
+        The report; ``summary`` is one line for people.
+
+    Raises:
+        XLMergeError: The data, the model or the training is not as it has to be.
+    """
+    trainer = order.trainer.descriptor
+    if order.task is None:
+        raise DataError(
+            f"{order.step}: the trainer {trainer.name} names no task, so its data cannot be read"
+        )
+    task = order.task.descriptor
+    logic: TaskLogic = task.function(**order.task_options)
+    data = _data(order, task)
+    labels = _labels(order, logic, data)
+    live = LiveModel.load(
+        order.base_model + (f"@{order.revision}" if order.revision else ""),
+        start=order.start,
+        registry=order.registry,
+        device=order.device,
+        dtype=order.dtype,
+        attention=trainer.attention,
+    )
+    logic.prepare(live.model)
+    work = Training(
+        live=live,
+        name=order.adapter_name,
+        task=logic,
+        labels=labels,
+        data={
+            role: sources if role in trainer.many else sources[0][0]
+            for role, sources in data.items()
+        },
+        adapter=order.adapter or {},
+        output=order.output,
+        scratch=order.scratch,
+        seed=order.seed,
+        on=order.tree,
+        folders=order.folders,
+        metric=task.metric,
+        greater_is_better=task.greater_is_better,
+        columns=trainer.columns,
+        progress=order.progress,
+    )
+    trainer.function(work, **order.parameters)
+    return work.report
+
+
+def _data(order: TrainOrder, task: Task) -> dict[str, list[tuple[Rows, float | None]]]:
+    """Role to rows with their sampling weights; roles that may be missing and are, are left out."""
+    data = {}
+    for role, requests in order.data.items():
+        splits = [_split(request, role) for request, _ in requests]
+        if role in order.if_present and None in splits:
+            continue
+        data[role] = [
+            (load_rows(request, split or role, task), weight)
+            for (request, weight), split in zip(requests, splits, strict=True)
+        ]
+    return data
+
+
+def _split(request: DataRequest, role: str) -> str | None:
+    """The split of a data set that a role takes; None if it has none of that name.
+
+    A role that is called like no split (``source``) takes the training data, and a data set of one
+    split gives that one.
+    """
+    wanted = role if canonical_split(role) in _SPLITS else "train"
+    if not is_local(request):
+        return wanted
+    there = data_files(request)
+    found = split_named(wanted, there)
+    if found is None and len(there) == 1 and wanted != "validation":
+        return next(iter(there))
+    return found
+
+
+def _labels(
+    order: TrainOrder, logic: TaskLogic, data: dict[str, list[tuple[Rows, float | None]]]
+) -> Sequence[str]:
+    """Names of the classes: those of the first data set, which the others have to keep to."""
+    every = [(role, rows) for role, sources in data.items() for rows, _ in sources]
+    labels = logic.label_names(every[0][1])
+    for role, rows in every[1:]:
+        others = logic.label_names(rows)
+        if strangers := [name for name in others if name not in labels]:
+            raise DataError(
+                f"{order.step}: the data for `{role}` has the labels {', '.join(strangers)}, which "
+                f"the data for `{every[0][0]}` has not: {', '.join(labels)}",
+                hint="declare the `labels` of the data sets, all of them in one order",
+            )
+    return labels

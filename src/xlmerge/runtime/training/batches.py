@@ -1,0 +1,123 @@
+"""Batches for the loop: each process takes its part of each step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from xlmerge.errors import ParameterError
+from xlmerge.runtime.data.schedule import Schedule
+from xlmerge.runtime.distributed import rank, world_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from xlmerge.runtime.protocol import Batch, Features
+    from xlmerge.runtime.training.options import FitOptions
+    from xlmerge.runtime.training.work import Training
+
+__all__ = ["Inputs", "encoded", "loader"]
+
+
+class Inputs:
+    """The encoded inputs of all sources for training.
+
+    Args:
+        sources: Inputs of each source.
+        weights: How often each is drawn, or None for as often as it has inputs.
+    """
+
+    def __init__(
+        self, sources: Sequence[Sequence[Features]], weights: Sequence[float] | None = None
+    ) -> None:
+        self.sources = sources
+        self.weights = weights
+        self.lengths = np.array([len(f["input_ids"]) for source in sources for f in source])
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+
+class _Scheduled(Dataset[dict[str, Any]]):
+    """The schedule, each input with the seed that a task draws its masks by."""
+
+    def __init__(self, schedule: Schedule, seed: int) -> None:
+        self._schedule, self._seed = schedule, seed
+
+    def __len__(self) -> int:
+        return len(self._schedule)
+
+    def __getitem__(self, position: int) -> dict[str, Any]:
+        return {**self._schedule[position], "mask_seed": self._seed}
+
+
+class _Parts(Sampler[list[int]]):
+    """The positions that this process computes, in as many batches as it accumulates."""
+
+    def __init__(self, *, steps: int, batch: int, parts: int) -> None:
+        # Not Sampler's own constructor, which takes the data.
+        self._steps, self._batch, self._parts = steps, batch, parts
+
+    def __len__(self) -> int:
+        return self._steps * self._parts
+
+    def __iter__(self) -> Iterator[list[int]]:
+        whole = self._parts * world_size()
+        for step in range(self._steps):
+            for part in range(self._parts):
+                at = rank() * self._parts + part
+                low, high = self._batch * at // whole, self._batch * (at + 1) // whole
+                yield list(range(step * self._batch + low, step * self._batch + high))
+
+
+def encoded(work: Training, role: str) -> Inputs:
+    """The inputs of a role.
+
+    Raises:
+        DataError: A row is not of the form, or a label unknown.
+        ParameterError: Some of the sources have a weight and some have none.
+    """
+    sources = work.sources(role)
+    weights = [weight for _, weight in sources if weight is not None]
+    if weights and len(weights) < len(sources):
+        raise ParameterError(
+            f"{work.name}: {len(weights)} of {len(sources)} data sets for `{role}` have a weight",
+            hint="give all of them a weight, or none",
+        )
+    tokenizer = work.live.tokenizer
+    features = [
+        work.task.encode(rows, tokenizer, work.labels, training=True) for rows, _ in sources
+    ]
+    return Inputs(features, weights or None)
+
+
+def loader(inputs: Inputs, work: Training, options: FitOptions, steps: int) -> DataLoader[Batch]:
+    """The batches of this process, one after the other.
+
+    Raises:
+        ParameterError: A step has fewer inputs than parts.
+    """
+    parts = options.gradient_accumulation
+    if options.batch_size < parts * world_size():
+        raise ParameterError(
+            f"{work.name}: batch_size is {options.batch_size}, but each step is computed in "
+            f"{parts} parts by {world_size()} processes",
+            hint="batch_size counts the inputs of a whole step: raise it",
+        )
+    schedule = Schedule(
+        inputs.sources,
+        steps=steps,
+        batch=options.batch_size,
+        seed=work.seed,
+        weights=inputs.weights,
+        by_length=options.length_bucketing,
+    )
+    tokenizer, collate = work.live.tokenizer, work.task.collate
+    return DataLoader(
+        _Scheduled(schedule, work.seed),
+        batch_sampler=_Parts(steps=steps, batch=options.batch_size, parts=parts),
+        collate_fn=lambda features: collate(features, tokenizer),
+        pin_memory=work.live.device.type == "cuda",
+    )

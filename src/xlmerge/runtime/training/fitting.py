@@ -1,0 +1,166 @@
+"""The one training loop, for every trainer."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from xlmerge.errors import TrainingError
+from xlmerge.plugin.composition import tree_text
+from xlmerge.runtime.distributed import barrier, rank
+from xlmerge.runtime.quiet import quiet
+from xlmerge.runtime.training.batches import Inputs, encoded, loader
+from xlmerge.runtime.training.checkpoints import Checkpoints
+from xlmerge.runtime.training.held_out import HeldOut
+from xlmerge.runtime.training.log import Log
+from xlmerge.runtime.training.loop import Loop
+from xlmerge.runtime.training.objective import Objective
+from xlmerge.runtime.training.progress import Progress
+from xlmerge.runtime.training.surroundings import layers_computed_again, own_random_state
+from xlmerge.runtime.training.trained import Trained
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from torch import nn
+
+    from xlmerge.runtime.protocol import Batch, Outputs
+    from xlmerge.runtime.training.options import FitOptions
+    from xlmerge.runtime.training.work import Training
+
+__all__ = ["fit"]
+
+
+def fit(
+    work: Training,
+    parameters: Mapping[str, nn.Parameter],
+    options: FitOptions,
+    *,
+    run: Callable[[Batch], Outputs] | None = None,
+    loss: Callable[[Batch], tuple[torch.Tensor, Any]] | None = None,
+) -> dict[str, Any]:
+    """Train parameters of a model, and nothing else, on the data for ``train``.
+
+    What is to be active in the model (adapters, head) is active when this is called. Where there
+    is data for ``validation``, the state that scores best on it is loaded at the end. A training
+    that was killed goes on from its last checkpoint in ``work.scratch``, on a processor to the
+    same bits. Launched by ``torchrun`` or ``accelerate launch`` it runs in several processes that
+    share each step.
+
+    Args:
+        work: The training.
+        parameters: What is trained, by names in the model.
+        options: How long and how hard.
+        run: From a batch to the task's outputs; what is active in the model if not given.
+        loss: Sum of the losses of a batch, and of how many items; the task's if not given.
+
+    Returns:
+        The report, which ``work.report`` holds, too.
+
+    Raises:
+        DataError: The data cannot be used.
+        ParameterError: The options do not go together.
+        TrainingError: The loss is not finite; or what is trained did not change, or what is frozen
+            did.
+    """
+    live, task = work.live, work.task
+    wrong = {str(p.dtype) for p in parameters.values() if p.dtype != torch.float32}
+    if wrong:
+        raise TrainingError(
+            f"{work.name}: parameters are trained in float32; found {', '.join(sorted(wrong))}, "
+            "whose steps are too coarse to learn in",
+            hint="load the model in float32 and write `bf16: true` for the forward pass",
+        )
+
+    outputs = run or (lambda batch: task.outputs(live, batch))
+
+    def task_loss(batch: Batch) -> tuple[torch.Tensor, Any]:
+        return task.loss(outputs(batch), batch)
+
+    barrier()  # the processes join before the library would do it for the accelerator alone
+    inputs, held_out = encoded(work, "train"), HeldOut(work)
+    objective = Objective(live.model, loss or task_loss, bf16=options.bf16)
+
+    def scores() -> dict[str, float]:
+        training = objective.training
+        objective.eval()
+        try:
+            with objective.autocast():
+                return held_out.scores(outputs)
+        finally:
+            objective.train(training)
+
+    with (
+        Trained(live.model, parameters) as trained,
+        own_random_state(),
+        quiet(),
+        layers_computed_again(live.model, on=options.gradient_checkpointing),
+    ):
+        checkpoints = Checkpoints(work.scratch, _settings(work, options, inputs, trained))
+        log = Log(work.output if rank() == 0 else None, tensorboard=options.tensorboard)
+        progress = Progress(
+            work,
+            options,
+            inputs=len(inputs),
+            log=log,
+            scores=scores if held_out else None,
+            talks=rank() == 0,
+        )
+        loop = Loop(
+            objective,
+            trained=trained,
+            batches=lambda: loader(inputs, work, options, progress.total),
+            options=options,
+            seed=work.seed,
+            scratch=work.scratch,
+            checkpoints=checkpoints,
+            progress=progress,
+        )
+        try:
+            steps = loop.run()
+        finally:
+            log.close()
+            live.model.eval()
+        trained.check_changes(steps)
+        if held_out:
+            _load_best(checkpoints, progress, trained, work.name)
+    mean_length = float(inputs.lengths.mean())
+    work.report |= progress.report(steps=steps, numbers=trained.size, mean_length=mean_length)
+    return work.report
+
+
+def _load_best(
+    checkpoints: Checkpoints, progress: Progress, trained: Trained, name: str
+) -> None:
+    folder: Path | None = checkpoints.best(progress.best_step)
+    if folder is None:
+        raise TrainingError(
+            f"{name}: the best state, of step {progress.best_step}, cannot be read again",
+            hint="run again",
+        )
+    trained.load(checkpoints.tensors(folder))
+
+
+def _settings(
+    work: Training, options: FitOptions, inputs: Inputs, trained: Trained
+) -> dict[str, Any]:
+    """What two trainings agree in, if one may go on where the other ended."""
+    content = hashlib.sha256(inputs.lengths.tobytes())
+    for source in inputs.sources:
+        for at in range(0, len(source), max(1, len(inputs) // 1000)):
+            content.update(repr(sorted(source[at].items())).encode())
+    start = hashlib.sha256()
+    for tensor in trained.tensors().values():
+        start.update(tensor.cpu().numpy().tobytes())
+    return {
+        "options": options.settings(),
+        "seed": work.seed,
+        "inputs": content.hexdigest(),
+        "start": start.hexdigest(),
+        "shapes": trained.shapes(),
+        "on": None if work.on is None else tree_text(work.on),
+        "labels": list(work.labels),
+    }

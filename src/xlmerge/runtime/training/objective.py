@@ -1,0 +1,47 @@
+"""The model together with its loss: one module from a batch to a sum of losses."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from xlmerge.runtime.protocol import Batch
+
+__all__ = ["Objective"]
+
+
+class Objective(nn.Module):
+    """What the processes share: its forward pass gives a loss, so that they can join gradients.
+
+    Args:
+        model: The model, whose parameters are trained.
+        loss: Sum of the losses of a batch, and of how many items it is the sum.
+        bf16: Whether the forward pass runs under autocast. Asking the library for it would leave
+            a variable in the environment that turns it on in every later training.
+    """
+
+    def __init__(
+        self, model: nn.Module, loss: Callable[[Batch], tuple[torch.Tensor, Any]], *, bf16: bool
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self._loss = loss
+        self._bf16 = bf16
+
+    def autocast(self) -> Any:
+        """The precision of a forward pass, as a context."""
+        if not self._bf16:
+            return nullcontext()
+        device = next(self.model.parameters()).device
+        return torch.autocast(device.type, dtype=torch.bfloat16)
+
+    def forward(self, batch: Batch) -> tuple[torch.Tensor, Any]:
+        """Sum of losses, and of how many items."""
+        with self.autocast():
+            return self._loss(batch)
