@@ -58,10 +58,23 @@ def xlmerge_composition_rules() -> Iterable[CompositionRule]:
 @hookimpl
 def xlmerge_tasks() -> Iterable[Task]:
     """Classes of texts and tokens, answers, choices, language modelling."""
+    from xlmerge_standard.tasks.causal_lm import causal_lm
+    from xlmerge_standard.tasks.extractive_qa import extractive_qa
     from xlmerge_standard.tasks.masked_lm import masked_lm
+    from xlmerge_standard.tasks.multiple_choice import multiple_choice
     from xlmerge_standard.tasks.sequence_classification import sequence_classification
+    from xlmerge_standard.tasks.tagging import tagging
+    from xlmerge_standard.tasks.token_classification import token_classification
 
-    return [sequence_classification, masked_lm]
+    return [
+        sequence_classification,
+        token_classification,
+        tagging,
+        extractive_qa,
+        multiple_choice,
+        masked_lm,
+        causal_lm,
+    ]
 
 
 @hookimpl

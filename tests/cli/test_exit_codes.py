@@ -34,6 +34,10 @@ CODES = {
     "MergeError": 6,
     "OutputError": 7,
     "HubError": 8,
+    "CompositionError": 9,
+    "DataError": 10,
+    "ModelError": 11,
+    "TrainingError": 12,
 }
 
 

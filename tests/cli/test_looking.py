@@ -133,9 +133,19 @@ def test_diff_json(xl: CommandLine, work: Path) -> None:
 
 
 def test_methods(xl: CommandLine) -> None:
-    header, *rows = xl("methods").out.splitlines()
-    assert header.split() == ["method", "takes", "from", "what", "it", "does"]
-    assert [row.split()[0] for row in rows] == sorted(discover().methods)
+    tables = xl("methods").out.split("\n\n")
+    found = discover()
+    kinds = {
+        "merge method": found.methods,
+        "trainer": found.trainers,
+        "task": found.tasks,
+        "composition rule": found.composition_rules,
+    }
+    for table, (kind, names) in zip(tables, kinds.items(), strict=True):
+        header, *rows = table.splitlines()
+        assert header.startswith(kind)
+        assert header.endswith("what it does")
+        assert [row.split()[0] for row in rows] == sorted(names)
 
 
 @pytest.mark.parametrize("name", sorted(discover().methods))
@@ -151,9 +161,46 @@ def test_methods_show(xl: CommandLine, name: str) -> None:
 
 
 def test_methods_json(xl: CommandLine) -> None:
-    assert [each["name"] for each in strict(xl("methods", "--json").out)] == sorted(
-        discover().methods
-    )
+    found = strict(xl("methods", "--json").out)
+    names = {
+        kind: [each["name"] for each in found if each["kind"] == kind]
+        for kind in ("merge method", "trainer", "task", "composition rule")
+    }
+    registry = discover()
+    assert names == {
+        "merge method": sorted(registry.methods),
+        "trainer": sorted(registry.trainers),
+        "task": sorted(registry.tasks),
+        "composition rule": sorted(registry.composition_rules),
+    }
+
+
+LIVE = [*discover().trainers, *discover().tasks, *discover().composition_rules]
+
+
+@pytest.mark.parametrize("name", sorted(LIVE))
+def test_show_what_runs_a_model(xl: CommandLine, name: str) -> None:
+    found = discover()
+    catalogues = (found.trainers, found.tasks, found.composition_rules)
+    descriptor = next(each[name].descriptor for each in catalogues if name in each)
+    shown = xl("methods", name)
+    assert (shown.code, shown.err) == (0, "")
+    for text in (descriptor.summary, descriptor.source, "example"):
+        assert text in shown.out
+    for spec in descriptor.parameters:
+        assert f"  {spec.name}: {spec.describe()}" in shown.out
+    described = strict(xl("methods", "show", name, "--json").out)
+    assert [each["name"] for each in described["parameters"]] == [
+        spec.name for spec in descriptor.parameters
+    ]
+    step = yaml.safe_load(shown.out.rpartition("example\n")[2])["steps"]["result"]
+    assert name in str(step)
+
+
+def test_a_misspelt_trainer(xl: CommandLine) -> None:
+    shown = xl("methods", "task_adaptr")
+    assert shown.code == 2
+    assert "did you mean 'task_adapter'" in shown.err
 
 
 @pytest.mark.parametrize("arguments", [["show", "lineer"], ["lineer"]])
@@ -168,8 +215,14 @@ def test_plugins(xl: CommandLine) -> None:
     assert (shown.code, shown.err) == (0, "")
     assert shown.out.splitlines()[0].split()[:3] == ["plugin", "from", "status"]
     assert "plugin API version" in shown.out
+    for line in ("  trainers: task_adapter", "  composition rules: ", "  tasks: "):
+        assert line in shown.out
     found = strict(xl("plugins", "--json").out)
     assert {each["name"] for each in found["plugins"]} >= {"standard", "madx"}
+    standard = next(each for each in found["plugins"] if each["name"] == "standard")
+    assert "task_adapter" in standard["trainers"]
+    assert "stack" in standard["composition_rules"]
+    assert "sequence_classification" in standard["tasks"]
     assert found["notices"] == []
 
 

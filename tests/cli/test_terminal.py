@@ -155,7 +155,7 @@ def complete(words: str, index: int, work: Path) -> list[str]:
 def test_completion(work: Path) -> None:
     assert complete("xlmerge me", 1, work) == ["merge", "methods"]
     assert complete("xlmerge merge la", 2, work) == ["language_arithmetic"]
-    assert complete("xlmerge methods show ad", 3, work) == ["adamergex"]
+    assert complete("xlmerge methods show ad", 3, work) == ["adamergex", "add"]
     assert "--weights" in complete("xlmerge merge --we", 2, work)
 
 

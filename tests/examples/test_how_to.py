@@ -160,3 +160,28 @@ def test_without_the_plugin_its_folders_are_refused_by_name(tmp_path: Path) -> N
     scale_shift(tmp_path / "mine", 2.0)
     with pytest.raises(UnsupportedAdapterError, match="scale_shift"):
         xlmerge.load(tmp_path / "mine")
+
+
+def test_a_composition_rule_and_an_invertible_adapter(
+    example: Callable[[str, str], Example],
+) -> None:
+    package = example("write-a-composition-rule.md", "acme-xlmerge-dimmer")
+    listed = package.xlmerge("plugins")
+    assert "acme-xlmerge-dimmer" in listed
+    assert "actnorm" in listed
+
+
+@pytest.mark.libraries
+@pytest.mark.parametrize(
+    ("page", "name"),
+    [
+        ("write-a-composition-rule.md", "acme-xlmerge-dimmer"),
+        ("write-a-task.md", "acme-xlmerge-stars"),
+        ("write-a-trainer.md", "acme-xlmerge-few-rows"),
+    ],
+)
+def test_the_tests_of_what_runs_in_a_model(
+    example: Callable[[str, str], Example], page: str, name: str
+) -> None:
+    pytest.importorskip("adapters")
+    assert "passed" in example(page, name).tests()

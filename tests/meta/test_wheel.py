@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(
     reason="needs the built wheel, installed without the model side: tox -e wheel",
 )
 
-MODEL_SIDE = {"adapters", "datasets", "peft", "torch", "transformers"}
+MODEL_SIDE = {"adapters", "datasets", "peft", "seqeval", "torch", "transformers"}
 PLUGINS = ["adamergex", "language_arithmetic", "madx", "standard"]
 
 

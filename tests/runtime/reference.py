@@ -53,8 +53,6 @@ class File:
 
 # --- what adapters do --------------------------------------------------------------------------
 
-After = "Callable[[int, torch.Tensor, torch.Tensor, Callable[[torch.Tensor], torch.Tensor]], torch.Tensor]"
-
 
 def bottleneck(file: File, layer: int, state: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
     """``up(relu(down(state))) + residual``; the residual where the layer has no adapter."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Sequence  # noqa: TC003 - the signature is read
 from typing import TYPE_CHECKING, Annotated
 
 from xlmerge.errors import ParameterError
@@ -35,10 +35,10 @@ def average(
     children: Annotated[Sequence[Child], Count(2)],
     weights: Weights = (),
 ) -> Average:
-    """``h = sum_i w_i h_i`` with ``h_i`` the output of adapter ``i``; equal weights if none are given.
+    """``h = sum_i w_i h_i`` with ``h_i`` the output of adapter ``i``.
 
-    The library's block divides by the number of adapters after it has normalised the weights;
-    weights times that number undo it.
+    The weights are equal if none are given. The library's block divides by the number of adapters
+    after it has normalised the weights; weights times that number undo it.
 
     Raises:
         CompositionError: The adapters are compositions, of several kinds, or invertible.

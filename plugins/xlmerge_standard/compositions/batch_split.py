@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence  # noqa: TC003 - the signature is read
 from typing import TYPE_CHECKING, Annotated
 
 from xlmerge.plugin import Child, Count, Weights, composition_rule
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def batch_split(
     live: Composing, *, children: Annotated[Sequence[Child], Count(2)], weights: Weights
 ) -> BatchSplit:
-    """Rows ``0 .. w_1 - 1`` run through the first adapter, the next ``w_2`` through the second.
+    """The first ``w_1`` rows run through the first adapter, the next ``w_2`` through the second.
 
     Every batch has to have as many rows as the weights together, in the order that is meant: for
     use from Python, where the caller makes the batches.

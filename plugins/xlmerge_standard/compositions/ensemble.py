@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Sequence  # noqa: TC003 - the signature is read
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from xlmerge.errors import ParameterError

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence  # noqa: TC003 - the signature is read
 from typing import TYPE_CHECKING, Annotated
 
 from xlmerge.errors import CompositionError

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence  # noqa: TC003 - the signature is read
 from typing import TYPE_CHECKING, Annotated, Any
 
 from xlmerge.plugin import Child, Count, Weights, composition_rule
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 @composition_rule(
     kind="inside",
     summary="One adapter whose weights are a weighted sum of those of others.",
-    source="Klimaszewski et al. 2025, arXiv 2404.15737 (Language Arithmetic); Wortsman et al. 2022, "
-    "arXiv 2203.05482",
+    source="Klimaszewski et al. 2025, arXiv 2404.15737 (Language Arithmetic); "
+    "Wortsman et al. 2022, arXiv 2203.05482",
 )
 def interpolate(
     live: Composing, *, children: Annotated[Sequence[Child], Count(1)], weights: Weights

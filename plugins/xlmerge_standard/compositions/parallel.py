@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence  # noqa: TC003 - the signature is read
 from typing import TYPE_CHECKING, Annotated
 
 from xlmerge.plugin import Child, Count, composition_rule
@@ -33,13 +33,13 @@ def parallel(live: Composing, *, children: Annotated[Sequence[Child], Count(2)])
     so an evaluation refuses this.
 
     Raises:
-        CompositionError: The adapters are compositions, of several kinds, or invertible.
+        CompositionError: The adapters are compositions, no bottlenecks, or invertible.
     """
     from adapters.composition import Parallel
 
     refuse_peft("parallel", live, "run them one after the other")
     refuse_nested("parallel", children, "run them one after the other, or take `ensemble`")
     refuse_invertible("parallel", children, "run them one after the other, or take `ensemble`")
-    refuse_other_kinds("parallel", children, ("bottleneck", "lora"))
+    refuse_other_kinds("parallel", children, ("bottleneck",))  # it multiplies LoRA's rows twice
     refuse_other_settings("parallel", children)
     return Parallel(*(child.block for child in children))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from xlmerge.errors import CompositionError
 
@@ -46,15 +46,15 @@ def refuse_invertible(rule: str, children: Sequence[Child], hint: str) -> None:
     found = [member.label for child in children for member in child.invertible]
     if found:
         raise CompositionError(
-            f"`{rule}` cannot take {', '.join(found)}: with an invertible adapter at the embeddings "
-            "an adapter cannot run beside others, since the adapters library uses the first one's "
+            f"`{rule}` cannot take {', '.join(found)}: an adapter with an invertible part at the "
+            "embeddings cannot run beside others, since the adapters library uses the first one's "
             "for all of them",
             hint=hint,
         )
 
 
 def refuse_nested(rule: str, children: Sequence[Child], hint: str) -> None:
-    """Refuse compositions as children; the library puts a layer norm before a nested stack twice."""
+    """Refuse compositions as children: a nested stack gets its layer norm twice."""
     for child in children:
         if child.single is None:
             raise CompositionError(
@@ -86,13 +86,9 @@ def refuse_other_settings(rule: str, children: Sequence[Child]) -> None:
     first, *others = [member for child in children for member in child.members]
     for other in others:
         for key in _SHARED:
-            a, b = _setting(first.config, key), _setting(other.config, key)
+            a, b = first.config.get(key), other.config.get(key)
             if a != b:
                 raise CompositionError(
                     f"`{rule}` takes adapters with the same `{key}`; {first.label} has {a}, "
                     f"{other.label} has {b}"
                 )
-
-
-def _setting(config: Any, key: str) -> Any:
-    return config.get(key)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence  # noqa: TC003 - the signature is read
 from typing import TYPE_CHECKING, Annotated
 
 from xlmerge.plugin import Child, Count, Weights, composition_rule
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def split(
     live: Composing, *, children: Annotated[Sequence[Child], Count(2)], weights: Weights
 ) -> Split:
-    """Positions ``0 .. w_1 - 1`` run through the first adapter, the next ``w_2`` through the second.
+    """The first ``w_1`` positions run through the first adapter, the next ``w_2`` the second.
 
     Attention goes across all of them. Every input has to be as long as the weights together.
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     source="Devlin et al. 2019, arXiv 1810.04805; as trained in Pfeiffer et al. 2020 (MAD-X)",
     columns={"text": "the text"},
     metric="perplexity",
-    greater_is_better=False,
+    losses=("perplexity", "nll"),
     auto_class="AutoModelForMaskedLM",
 )
 def masked_lm(

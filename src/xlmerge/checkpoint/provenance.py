@@ -117,7 +117,12 @@ def differences(folder: Path, record: Mapping[str, Any], memory: HashMemory) -> 
             for name in set(outputs) & present
             if not _unchanged(folder / name, outputs[name], memory)
         },
-        added=present - set(outputs),
+        # A folder that is left of what was written is missing its files, and nothing new.
+        added={
+            name
+            for name in present - set(outputs)
+            if not any(known.startswith(f"{name}/") for known in outputs)
+        },
     )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from xlmerge import __version__
+from xlmerge.cli.blas import one_blas_thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,11 +24,11 @@ __all__ = ["cli", "main"]
 # Name -> first line of its help: listing the commands imports none of them.
 COMMANDS = {
     "run": "Carry out a recipe.",
-    "check": "Check a recipe without merging.",
+    "check": "Check a recipe without carrying it out.",
     "merge": "Merge adapters without a recipe.",
     "inspect": "Tell what adapter folders hold.",
     "diff": "Compare two adapters: mergeable? how far apart?",
-    "methods": "List the merge methods, or show one.",
+    "methods": "List merge methods, trainers, tasks and rules, or show one.",
     "plugins": "List the plugins, and which failed.",
     "schema": "Print the JSON Schema of recipes, for editors.",
 }
@@ -74,7 +75,8 @@ class _LazyGroup(click.Group):
 def cli(context: click.Context) -> None:
     """Get the adapter nobody trained, this task in that language, by merging the ones you have.
 
-    Works on the folders that `adapters` and PEFT save; loads neither a base model nor torch.
+    Works on the folders that `adapters` and PEFT save. Merging loads neither a base model nor
+    torch; training and evaluating, in recipes, do.
 
     \b
     A first look, and a first merge:
@@ -90,10 +92,11 @@ def cli(context: click.Context) -> None:
     Results go to stdout, warnings and errors to stderr. Exit codes: 0 done; 2 the command line or
     the recipe cannot be carried out, be it that its adapters do not fit each other; 3 a plugin; 4
     an adapter that cannot be read; 5 a space; 6 a result without meaning; 7 an output that cannot
-    be written; 8 the hub; 130 interrupted; 1 anything else.
+    be written; 8 the hub; 9 a composition; 10 data; 11 a base model; 12 a training that went
+    wrong; 130 interrupted; 1 anything else.
     """
     context.with_resource(_warnings_on_stderr())
-    context.with_resource(_one_blas_thread())
+    context.with_resource(one_blas_thread())
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
 
@@ -112,24 +115,6 @@ def _warnings_on_stderr() -> Iterator[None]:
         logger.handlers[:], logger.propagate = before
 
 
-@contextlib.contextmanager
-def _one_blas_thread() -> Iterator[None]:
-    """Keep NumPy's BLAS from starting threads when NumPy is imported.
-
-    They spin before they rest, which doubles the time of the import, and merging gives BLAS one
-    thread anyway. A number that the user set stays; afterwards the environment is as it was.
-    """
-    name = "OPENBLAS_NUM_THREADS"
-    if name in os.environ:
-        yield
-        return
-    os.environ[name] = "1"
-    try:
-        yield
-    finally:
-        os.environ.pop(name, None)
-
-
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit.
 
@@ -141,7 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def _exit_code(arguments: list[str] | None) -> int:
     """Run, tell what went wrong, and give the exit code."""
-    from xlmerge.errors import XLMergeError
+    from xlmerge.errors import RecipeError, XLMergeError
 
     for stream in (sys.stdout, sys.stderr):
         # A file name that the terminal cannot show is no reason to fail.
@@ -150,7 +135,8 @@ def _exit_code(arguments: list[str] | None) -> int:
     try:
         code = cli.main(args=arguments, prog_name="xlmerge", standalone_mode=False)
     except XLMergeError as error:
-        _tell(error)
+        if not _is_follower() or not isinstance(error, RecipeError):
+            _tell(error)
         return error.exit_code
     except click.ClickException as error:
         error.show()
@@ -190,4 +176,10 @@ def _tell(error: XLMergeError) -> None:
         import traceback
 
         click.echo("".join(traceback.format_exception(error.__cause__)), err=True, nl=False)
-    click.echo(f"error: {error}", err=True)
+    who = f"process {os.environ['RANK']}: " if _is_follower() else ""
+    click.echo(f"error: {who}{error}", err=True)
+
+
+def _is_follower() -> bool:
+    """Whether this is one of several processes, and not the one that speaks for all."""
+    return os.environ.get("RANK", "0") not in {"", "0"}

@@ -11,6 +11,7 @@ from xlmerge.cli.listening import EchoListener
 from xlmerge.cli.planning import print_plan
 from xlmerge.plugin import discover
 from xlmerge.runner import run_job
+from xlmerge.runner.ranks import is_first
 
 if TYPE_CHECKING:
     from xlmerge.runner import Job
@@ -28,6 +29,6 @@ def carry_out(job: Job, *, dry_run: bool, quiet: bool) -> None:
     """
     with closing(EchoListener(quiet=quiet)) as listener:
         work, _ = run_job(job, discover(), listener, dry_run=dry_run)
-    if dry_run:
+    if dry_run and is_first():
         print_plan(work)
         click.echo("nothing was written")

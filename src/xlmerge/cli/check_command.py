@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 
-@click.command("check", short_help="Check a recipe without merging.")
+@click.command("check", short_help="Check a recipe without carrying it out.")
 @click.argument("recipe", type=click.Path(path_type=Path))
 @click.option(
     "--set",
@@ -18,10 +18,12 @@ import click
 )
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing if all is well.")
 def command(recipe: Path, overrides: tuple[str, ...], quiet: bool) -> None:
-    """Check RECIPE: its YAML, names, methods, parameters, and whether its adapters fit each other.
+    """Check RECIPE without carrying it out.
 
-    Reads the adapters' headers only. All problems are told at once, with their lines; exits with 2
-    if there are any. Otherwise prints what `xlmerge run` would do.
+    Its YAML, names, methods, trainers, tasks and parameters; whether its adapters fit each other
+    and the base model, and whether its data is there. Reads the adapters' headers only, and imports
+    no torch. All problems are told at once, with their lines; exits with 2 if there are any.
+    Otherwise prints what `xlmerge run` would do.
 
     \b
     Examples:

@@ -116,6 +116,10 @@ def _settings(found: Inspection) -> list[str]:
 def _made_from(record: Mapping[str, Any]) -> str:
     try:
         inputs = ", ".join(str(item["name"]) for item in record["inputs"])
+        if "trainer" in record:
+            beneath = f" on top of {inputs}" if inputs else ""
+            data = ", ".join(map(str, record["data"]))
+            return f"{data} by {record['trainer']['name']}{beneath} (xlmerge.json)"
         return f"{inputs} by {record['method']['name']} (xlmerge.json)"
     except (KeyError, TypeError):
         return "xlmerge.json is there, but not as xlmerge writes it"

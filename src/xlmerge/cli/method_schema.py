@@ -1,4 +1,4 @@
-"""What the installed methods and architectures add to the JSON Schema of recipes."""
+"""What the installed plugins add to the JSON Schema of recipes."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 from xlmerge.plugin import AtLeast, Between
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from xlmerge.plugin import MergeMethod, ParameterSpec, Registry
 
 __all__ = ["schema_with_methods", "space_options"]
 
+_PLACEHOLDER = {"type": "string", "pattern": "^<[A-Za-z0-9_-]+>$"}
 _TYPES = {float: "number", int: "integer", bool: "boolean", str: "string"}
 
 
@@ -25,12 +28,21 @@ def space_options(registry: Registry) -> dict[str, tuple[ParameterSpec, ...]]:
 
 
 def schema_with_methods(registry: Registry) -> dict[str, Any]:
-    """The JSON Schema of recipes; ``with`` and ``roles`` as each method takes them."""
+    """The JSON Schema of recipes; ``with``, ``roles`` and options as each plugin takes them."""
+    from xlmerge.plan.live_values import EVALUATION_OPTIONS, LIVE_OPTIONS
     from xlmerge.recipe import recipe_json_schema
 
     methods = {name: item.descriptor for name, item in registry.methods.items()}
     options = [spec for specs in space_options(registry).values() for spec in specs]
-    schema = recipe_json_schema({name: _with(each, options) for name, each in methods.items()})
+    schema = recipe_json_schema(
+        {name: _with(each, options) for name, each in methods.items()},
+        trainers={
+            name: _fixed((*item.descriptor.parameters, *LIVE_OPTIONS))
+            for name, item in registry.trainers.items()
+        },
+        tasks={name: _fixed(item.descriptor.parameters) for name, item in registry.tasks.items()},
+        evaluation=_fixed(EVALUATION_OPTIONS),
+    )
     for rule in schema["$defs"]["MergeStep"].get("allOf", ()):
         method = methods[rule["if"]["properties"]["merge"]["const"]]
         rule["then"]["properties"]["roles"] = _roles(method)
@@ -55,20 +67,35 @@ def _with(method: MergeMethod, options: list[ParameterSpec]) -> dict[str, Any]:
     }
     if method.random:
         properties["seed"] = {
-            "type": "integer",
-            "minimum": 0,
+            "anyOf": [{"type": "integer", "minimum": 0}, _PLACEHOLDER],
             "default": 0,
             "description": "of the random draws",
         }
     return {"properties": properties, "additionalProperties": False}
 
 
+def _fixed(specs: Iterable[ParameterSpec]) -> dict[str, Any]:
+    """Parameters that have one value."""
+    return {
+        "properties": {spec.name: _described(spec, {"anyOf": _one(spec)}) for spec in specs},
+        "additionalProperties": False,
+    }
+
+
 def _varying(spec: ParameterSpec) -> dict[str, Any]:
     """A value, or a mapping from patterns to values."""
-    one = _value(spec)
-    schema: dict[str, Any] = {
-        "anyOf": [one, {"type": "object", "additionalProperties": one, "minProperties": 1}]
-    }
+    one = {"anyOf": _one(spec)}
+    patterns = {"type": "object", "additionalProperties": one, "minProperties": 1}
+    return _described(spec, {"anyOf": [*one["anyOf"], patterns]})
+
+
+def _one(spec: ParameterSpec) -> list[dict[str, Any]]:
+    """A value, or where that is no text a placeholder that becomes one."""
+    value = _value(spec)
+    return [value] if value.get("type") == "string" else [value, _PLACEHOLDER]
+
+
+def _described(spec: ParameterSpec, schema: dict[str, Any]) -> dict[str, Any]:
     if spec.summary:
         schema["description"] = spec.summary
     if not spec.required:

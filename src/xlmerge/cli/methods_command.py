@@ -1,4 +1,4 @@
-"""``xlmerge methods``."""
+"""``xlmerge methods``: merge methods, and whatever else plugins offer to recipes."""
 
 from __future__ import annotations
 
@@ -6,25 +6,45 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from xlmerge.cli.live_methods import (
+    described,
+    find,
+    live_tables,
+    parameter_lines,
+    shown,
+    spec_data,
+)
 from xlmerge.cli.output import columns, count, print_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator
 
-    from xlmerge.plugin import MergeMethod, ParameterSpec, Registered, Registry
+    from xlmerge.plugin import MergeMethod, Registered, Registry
 
 
 def complete_method(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[str]:
-    """Names of methods, for the completion of shells."""
+    """Names of merge methods, for the completion of shells."""
     del context, parameter
+    return [name for name in _quiet_registry().methods if name.startswith(incomplete)]
+
+
+def complete_any(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Names of all that can be shown, for the completion of shells."""
+    del context, parameter
+    found = _quiet_registry()
+    names = {*found.methods, *found.trainers, *found.tasks, *found.composition_rules}
+    return sorted(name for name in names if name.startswith(incomplete))
+
+
+def _quiet_registry() -> Registry:
     import logging
 
     from xlmerge.plugin import discover
 
     logging.getLogger("xlmerge").addHandler(logging.NullHandler())  # no warnings into the line
-    return [name for name in discover().methods if name.startswith(incomplete)]
+    return discover()
 
 
 class _ShowByDefault(click.Group):
@@ -42,17 +62,18 @@ class _ShowByDefault(click.Group):
     "methods",
     cls=_ShowByDefault,
     invoke_without_command=True,
-    short_help="List the merge methods, or show one.",
+    short_help="List merge methods, trainers, tasks and rules, or show one.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def command(context: click.Context, as_json: bool) -> None:
-    """List the merge methods, or show one: `xlmerge methods show NAME`.
+    """List the merge methods, trainers, tasks and composition rules, or show one.
 
     \b
     Examples:
       xlmerge methods
       xlmerge methods show ties
+      xlmerge methods task_adapter
       xlmerge methods --json
     """
     if context.invoked_subcommand is not None:
@@ -61,24 +82,53 @@ def command(context: click.Context, as_json: bool) -> None:
 
     registry = discover()
     if as_json:
-        print_json([_described(item, registry) for item in registry.methods.values()])
+        print_json([*_everything(registry)])
         return
     rows = [
         (name, _takes(item.descriptor), item.distribution or "-", item.descriptor.summary)
         for name, item in registry.methods.items()
     ]
-    click.echo(columns(("method", "takes", "from", "what it does"), rows))
+    click.echo(columns(("merge method", "takes", "from", "what it does"), rows))
+    for table in live_tables(registry):
+        click.echo(f"\n{table}")
 
 
-@command.command("show", short_help="Show one method.")
-@click.argument("name", shell_complete=complete_method)
+def _everything(registry: Registry) -> Iterator[dict[str, Any]]:
+    for item in registry.methods.values():
+        yield _described(item, registry)
+    for kind, catalogue in (
+        ("trainer", registry.trainers),
+        ("task", registry.tasks),
+        ("composition rule", registry.composition_rules),
+    ):
+        for each in catalogue.values():
+            yield described(kind, each)
+
+
+@command.command("show", short_help="Show one of them.")
+@click.argument("name", shell_complete=complete_any)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(name: str, as_json: bool) -> None:
-    """Show a method: inputs, parameters, ranges, defaults, source, and an example to copy."""
+    """Show what NAME takes, its parameters, ranges, defaults, source, and an example to copy."""
     from xlmerge.plugin import discover
 
     registry = discover()
-    registered = registry.method(name)
+    others = find(name, registry)
+    if name in registry.methods or not others:
+        _show_method(name, registry, as_json=as_json)
+    for position, (kind, registered) in enumerate(others):
+        if as_json:
+            print_json(described(kind, registered))
+            continue
+        if position or name in registry.methods:
+            click.echo()
+        for line in shown(kind, registered):
+            click.echo(line)
+
+
+def _show_method(name: str, registry: Registry, *, as_json: bool) -> None:
+    """Show a merge method."""
+    registered = _find_method(name, registry)
     method = registered.descriptor
     if as_json:
         print_json(_described(registered, registry))
@@ -90,7 +140,7 @@ def show(name: str, as_json: bool) -> None:
     for line in input_lines(method):
         click.echo(f"  {line}")
     click.echo("\nparameters (under `with:`)")
-    for line in _parameter_lines(method.parameters):
+    for line in parameter_lines(method.parameters):
         click.echo(line)
     if method.random:
         click.echo("  seed: whole number at least 0, default 0\n      of the random draws")
@@ -100,11 +150,31 @@ def show(name: str, as_json: bool) -> None:
 
     for architecture, options in space_options(registry).items():
         click.echo(f"\noptions of {architecture} adapters (under `with:`, too)")
-        for line in _parameter_lines(options):
+        for line in parameter_lines(options):
             click.echo(line)
     click.echo("\nexample")
     for line in example(method):
         click.echo(f"  {line}")
+
+
+def _find_method(name: str, registry: Registry) -> Registered[MergeMethod]:
+    """A merge method; a name that nobody knows may be a misspelt trainer, task or rule, too."""
+    from difflib import get_close_matches
+
+    from xlmerge.errors import ParameterError
+
+    others = {*registry.trainers, *registry.tasks, *registry.composition_rules}
+    nearest = get_close_matches(name, sorted({*registry.methods, *others}), n=1)
+    try:
+        return registry.method(name)
+    except ParameterError as error:
+        if not nearest or nearest[0] not in others or "disabled" in error.message:
+            raise
+        raise ParameterError(
+            f"there is no merge method, trainer, task or composition rule {name!r}; did you mean "
+            f"{nearest[0]!r}?",
+            hint="`xlmerge methods` lists all of them",
+        ) from error
 
 
 _WEIGHTS = {
@@ -129,15 +199,6 @@ def input_lines(method: MergeMethod) -> list[str]:
     of_role = f"that of the role {method.heads.removeprefix('from ')}"
     lines.append(f"heads: {heads.get(method.heads, of_role)}")
     return lines
-
-
-def _parameter_lines(specs: Iterable[ParameterSpec]) -> list[str]:
-    lines = []
-    for spec in specs:
-        lines.append(f"  {spec.name}: {spec.describe()}")
-        if spec.summary:
-            lines.append(f"      {spec.summary}")
-    return lines or ["  none"]
 
 
 def _takes(method: MergeMethod) -> str:
@@ -189,6 +250,7 @@ def _described(registered: Registered[MergeMethod], registry: Registry) -> dict[
 
     method = registered.descriptor
     return {
+        "kind": "merge method",
         "name": method.name,
         "summary": method.summary,
         "source": method.source,
@@ -203,25 +265,12 @@ def _described(registered: Registered[MergeMethod], registry: Registry) -> dict[
             {"name": role.name, "required": role.required, "summary": role.summary}
             for role in method.roles
         ],
-        "parameters": [_spec(spec) for spec in method.parameters],
+        "parameters": [spec_data(spec) for spec in method.parameters],
         "random": method.random,
         "scopes": list(method.scopes),
         "heads": method.heads,
         "options": {
-            name: [_spec(spec) for spec in options]
+            name: [spec_data(spec) for spec in options]
             for name, options in space_options(registry).items()
         },
-    }
-
-
-def _spec(spec: ParameterSpec) -> dict[str, Any]:
-    return {
-        "name": spec.name,
-        "type": spec.type.__name__,
-        "required": spec.required,
-        "default": None if spec.required else spec.default,
-        "range": str(spec.range) if spec.range else None,
-        "choices": list(spec.choices),
-        "optional": spec.optional,
-        "summary": spec.summary,
     }

@@ -38,6 +38,9 @@ def command(as_json: bool) -> None:
                 "status": info.status,
                 "architectures": list(info.architectures),
                 "methods": list(info.methods),
+                "composition_rules": list(info.composition_rules),
+                "trainers": list(info.trainers),
+                "tasks": list(info.tasks),
                 "failure": str(info.failure) if info.failure else None,
             }
             for info in registry.plugins
@@ -51,16 +54,23 @@ def command(as_json: bool) -> None:
         )
         return
     rows = [
-        (
-            info.name,
-            " ".join(filter(None, [info.distribution, info.version])) or "-",
-            info.status,
-            ", ".join(info.architectures) or "-",
-            ", ".join(info.methods) or "-",
-        )
+        (info.name, " ".join(filter(None, [info.distribution, info.version])) or "-", info.status)
         for info in registry.plugins
     ]
-    click.echo(columns(("plugin", "from", "status", "architectures", "merge methods"), rows))
+    click.echo(columns(("plugin", "from", "status"), rows))
+    for info in registry.plugins:
+        offers = {
+            "architectures": info.architectures,
+            "merge methods": info.methods,
+            "composition rules": info.composition_rules,
+            "trainers": info.trainers,
+            "tasks": info.tasks,
+        }
+        if any(offers.values()):
+            click.echo(f"\n{info.name}")
+        for kind, names in offers.items():
+            if names:
+                click.echo(f"  {kind}: {', '.join(names)}")
     click.echo(f"\nplugin API version {API_VERSION}")
     for failure in registry.failures:
         click.echo(f"\n{failure}")

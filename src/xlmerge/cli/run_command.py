@@ -43,10 +43,11 @@ def command(
     update: bool,
     quiet: bool,
 ) -> None:
-    """Carry out RECIPE; the result of each step is a plain adapter folder, OUTPUT/STEP.
+    """Carry out RECIPE; the result of each step is a folder, OUTPUT/STEP.
 
-    Everything is checked first. What is up to date is not done again; a killed run goes on
-    where it was.
+    That is a plain adapter, or the table of an evaluation. Everything is checked first. What is up
+    to date is not done again; a killed run goes on where it was, also within a training. On several
+    GPUs: `torchrun --nproc-per-node 2 -m xlmerge run RECIPE`.
 
     \b
     A recipe:
@@ -58,6 +59,32 @@ def command(
         bridge:
           merge: language_arithmetic
           adapters: {english: 0.4, indonesian: 0.6}
+
+    \b
+    A recipe that trains a task on top of a language, for three seeds, and scores it:
+      version: 1
+      base_model: xlm-roberta-base
+      adapters: {english: ./adapters/english, javanese: ./adapters/javanese}
+      datasets:
+        sentiment_en: {path: data/en, files: {train: train.csv, test: test.csv}}
+        sentiment_jv: {path: data/jv, files: {test: test.csv}}
+      steps:
+        polarity:
+          for_each: {seed: [0, 1, 2]}
+          train: task_adapter
+          task: sequence_classification
+          on: english
+          data: sentiment_en
+          with: {epochs: 10, seed: <seed>}
+        scores:
+          for_each: {seed: [0, 1, 2]}
+          evaluate: sequence_classification
+          data: sentiment_jv
+          rows:
+            source language: {stack: [english, polarity]}
+            target language: {stack: [javanese, polarity]}
+
+    `xlmerge methods` lists merge methods, trainers, tasks and rules of compositions.
 
     \b
     Examples:

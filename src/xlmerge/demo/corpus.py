@@ -73,7 +73,7 @@ def unlabelled_lists(book: Phrasebook, lines: int, *, longest: int = 4) -> list[
     return texts
 
 
-def _some(  # noqa: PLR0913, PLR0917 - the loop of one caller, by itself
+def _some(
     book: Phrasebook, kind: str, side: str, most: int, taken: set[str], random: Random
 ) -> Iterator[str]:
     """At most so many phrases, each entry once before any comes twice."""

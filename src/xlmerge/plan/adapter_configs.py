@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from xlmerge.plan.problems import nearest
@@ -14,14 +15,31 @@ if TYPE_CHECKING:
     from xlmerge.plugin.registry import Registered, Registry
     from xlmerge.plugin.trainers import Trainer
 
-__all__ = ["Named", "known_configs", "plan_config"]
-
-Named = tuple["Mapping[str, Any]", "Registered[AdapterArchitecture]"]
+__all__ = ["PlannedConfig", "known_configs", "plan_config"]
 
 
-def known_configs(registry: Registry) -> dict[str, list[Named]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedConfig:
+    """The configuration of an adapter that is to be trained.
+
+    Attributes:
+        name: As recipes call it.
+        changes: Fields that the recipe sets.
+        fields: All fields.
+        architecture: Whose configuration it is.
+    """
+
+    name: str
+    changes: Mapping[str, Any]
+    fields: Mapping[str, Any]
+    architecture: Registered[AdapterArchitecture]
+
+
+def known_configs(
+    registry: Registry,
+) -> dict[str, list[tuple[Mapping[str, Any], Registered[AdapterArchitecture]]]]:
     """Configurations by name, with the architectures that offer them."""
-    found: dict[str, list[Named]] = {}
+    found: dict[str, list[tuple[Mapping[str, Any], Registered[AdapterArchitecture]]]] = {}
     for registered in registry.architectures.values():
         live = registered.descriptor.live
         for name, fields in (live.configs if live is not None else {}).items():
@@ -34,7 +52,7 @@ def plan_config(
     trainer: Trainer,
     registry: Registry,
     problems: Problems,
-) -> Named | None:
+) -> PlannedConfig | None:
     """All fields of the configuration that was asked for, and whose it is.
 
     Args:
@@ -69,7 +87,14 @@ def plan_config(
     before = len(problems.found)
     for key, value in changes.items():
         _check_field(str(name), fields, key, value, problems)
-    return None if len(problems.found) > before else ({**fields, **changes}, registered)
+    if len(problems.found) > before:
+        return None
+    return PlannedConfig(
+        name=str(name),
+        changes=changes,
+        fields={**fields, **changes},
+        architecture=registered,
+    )
 
 
 def _check_field(

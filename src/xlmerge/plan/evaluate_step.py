@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from xlmerge.errors import CheckpointError, XLMergeError
-from xlmerge.plan.data_roles import check_data
+from xlmerge.plan.data_roles import check_split
 from xlmerge.plan.fitting import check_fits
+from xlmerge.plan.lengths import check_length
 from xlmerge.plan.live_values import EVALUATION_OPTIONS, checked_values
 from xlmerge.plan.problems import Problems, nearest
 from xlmerge.plan.references import find_local
@@ -43,6 +44,7 @@ class EvaluateStepPlan:
         rules: The rules of all compositions by name.
         batch_size: Inputs in a batch.
         bootstrap: How often the rows are drawn again for the confidence intervals.
+        parallel: Whether the columns' data is the same row by row, in translation.
         seed: Of these draws.
         device: Where to compute; None for an accelerator if there is one.
         dtype: Precision that the base model computes in.
@@ -59,6 +61,7 @@ class EvaluateStepPlan:
     rules: Mapping[str, Registered[CompositionRule]] = field(default_factory=dict)
     batch_size: int = 32
     bootstrap: int = 1000
+    parallel: bool = False
     seed: int = 0
     device: str | None = None
     dtype: str = "float32"
@@ -85,6 +88,7 @@ class EvaluateStepPlan:
             "parameters": {
                 "batch_size": self.batch_size,
                 "bootstrap": self.bootstrap,
+                "parallel": self.parallel,
                 "seed": self.seed,
                 "dtype": self.dtype,
             },
@@ -136,6 +140,7 @@ def plan_evaluation(
             problems.refuse(
                 ("with", "max_length"), f"the task {declared.name} has no option `max_length`"
             )
+    check_length(options, context.located, place, problems)
     rules = _check_cells(request, declared, context, problems)
     baseline = _baseline(request, problems)
     if problems or context.located is None:
@@ -151,6 +156,7 @@ def plan_evaluation(
         rules=rules,
         batch_size=values["batch_size"],
         bootstrap=values["bootstrap"],
+        parallel=values["parallel"],
         seed=values["seed"],
         device=values["device"],
         dtype=values["dtype"],
@@ -192,7 +198,7 @@ def _check_cells(
         check_fits(leaves(cell.tree), place, context, problems)
         _check_head(cell, place, task, context, own, problems)
     for data in {cell.data.name: cell.data for cell in request.cells}.values():
-        check_data(data, ("data",), problems, request.split)
+        check_split(data, request.split, ("data",), context, problems)
     return rules
 
 

@@ -55,8 +55,14 @@ EVALUATION_OPTIONS: tuple[ParameterSpec, ...] = (
         name="bootstrap",
         type=int,
         default=1000,
-        range=AtLeast(0),
-        summary="how often the rows are drawn again for the confidence intervals; 0 for none",
+        range=AtLeast(100),
+        summary="how often the rows are drawn again for the confidence intervals",
+    ),
+    ParameterSpec(
+        name="parallel",
+        type=bool,
+        default=False,
+        summary="whether the columns' rows are translations of each other, row by row",
     ),
     *LIVE_OPTIONS,
 )

@@ -123,6 +123,7 @@ class EvaluateOrder:
         batch_size: Inputs in a batch.
         bootstrap: How often the rows are drawn again for the confidence intervals; 0 for none.
         seed: Of these draws.
+        parallel: Whether the columns' data is the same row by row, in translation.
         base_model: As in :class:`TrainOrder`.
         revision: As there.
         start: As there.
@@ -145,6 +146,7 @@ class EvaluateOrder:
     batch_size: int
     bootstrap: int
     seed: int
+    parallel: bool = False
     base_model: str
     revision: str | None
     start: Path

@@ -9,6 +9,7 @@ from xlmerge.errors import XLMergeError
 from xlmerge.plan.adapter_configs import plan_config
 from xlmerge.plan.data_roles import plan_roles
 from xlmerge.plan.fitting import check_fits
+from xlmerge.plan.lengths import check_length
 from xlmerge.plan.live_values import LIVE_OPTIONS, checked_values
 from xlmerge.plan.problems import Problems
 from xlmerge.plan.trees import check_libraries, check_tree
@@ -17,11 +18,11 @@ from xlmerge.plugin.composition import leaves, tree_data
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from xlmerge.plan.adapter_configs import PlannedConfig
     from xlmerge.plan.base_model import LocatedBase
     from xlmerge.plan.context import PlanContext
     from xlmerge.plan.data_roles import Roles
     from xlmerge.plan.request import DataRequest, Place, TrainRequest
-    from xlmerge.plugin.architecture import AdapterArchitecture
     from xlmerge.plugin.composition import CompositionRule, Tree
     from xlmerge.plugin.registry import Registered, Registry
     from xlmerge.plugin.tasks import Task
@@ -44,8 +45,7 @@ class TrainStepPlan:
         if_present: Roles that are left out where the data set has no split of that name.
         stacked_on: The composition that lies frozen beneath.
         rules: The rules of that composition by name.
-        adapter: All fields of the new adapter's configuration; None if the trainer makes none.
-        architecture: Whose configuration that is.
+        adapter: The new adapter's configuration; None if the trainer makes none.
         seed: Of everything that is drawn.
         device: Where to compute; None for an accelerator if there is one.
         dtype: Precision that the base model computes in.
@@ -61,8 +61,7 @@ class TrainStepPlan:
     if_present: frozenset[str] = frozenset()
     stacked_on: Tree | None = None
     rules: Mapping[str, Registered[CompositionRule]] = field(default_factory=dict)
-    adapter: Mapping[str, Any] | None = None
-    architecture: Registered[AdapterArchitecture] | None = None
+    adapter: PlannedConfig | None = None
     seed: int = 0
     device: str | None = None
     dtype: str = "float32"
@@ -91,7 +90,7 @@ class TrainStepPlan:
         if self.stacked_on is not None:
             described["on"] = tree_data(self.stacked_on)
         if self.adapter is not None:
-            described["adapter"] = dict(self.adapter)
+            described["adapter"] = dict(self.adapter.fields)
         described["parameters"] = {**self.parameters, "seed": self.seed, "dtype": self.dtype}
         described["base_model"] = self.base.name
         return described
@@ -132,7 +131,8 @@ def plan_training(
         return None, problems
     declared = trainer.descriptor
     task, task_options = _task(request, declared, context.registry, problems)
-    data, if_present = plan_roles(request.data, declared, problems)
+    check_length(task_options, context.located, ("task",), problems)
+    data, if_present = plan_roles(request.data, declared, context, problems)
     values = checked_values(
         request.values, (*declared.parameters, *LIVE_OPTIONS), declared.name, ("with",), problems
     )
@@ -151,8 +151,7 @@ def plan_training(
         if_present=if_present,
         stacked_on=request.stacked_on,
         rules=rules,
-        adapter=None if config is None else config[0],
-        architecture=None if config is None else config[1],
+        adapter=config,
         seed=values["seed"],
         device=values["device"],
         dtype=values["dtype"],

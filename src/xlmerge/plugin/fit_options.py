@@ -2,7 +2,7 @@
 
     @trainer(summary="Train an adapter.", source="our paper", data={"train": "rows"})
     @fit_options(length="10 epochs", batch_size=16)
-    def my_trainer(work: Training, *, mine: Annotated[bool, "of my own"] = False, **fit: Any) -> None:
+    def my_trainer(work: Training, *, mine: Annotated[bool, "my own"] = False, **fit: Any) -> None:
         from acme._modules.training import train
 
         train(work, mine=mine, fit=fit)
@@ -25,7 +25,7 @@ __all__ = ["fit_options"]
 _Function = TypeVar("_Function", bound="Callable[..., Any]")
 
 
-def _shared(
+def _shared(  # noqa: PLR0913 - one argument for each option
     *,
     steps: Annotated[int | None, AtLeast(1), "optimizer steps"] = None,
     epochs: Annotated[int | None, AtLeast(1), "passes over the data, in place of steps"] = None,
@@ -81,7 +81,9 @@ def fit_options(*, length: str, **defaults: Any) -> Callable[[_Function], _Funct
             raise TypeError(f"{function.__qualname__}: takes no `**` argument for the options")
         annotations = annotations_of(_shared)
         annotations["steps"] = Annotated[
-            int | None, AtLeast(1), f"optimizer steps; {length} if neither they nor epochs are given"
+            int | None,
+            AtLeast(1),
+            f"optimizer steps; {length} if neither they nor epochs are given",
         ]
         added = [
             p.replace(default=defaults.get(p.name, p.default), annotation=annotations[p.name])

@@ -46,7 +46,7 @@ class Task:
         optional_columns: Columns that are used where they are there.
         labels: The column whose values are the classes; None without classes.
         metric: The metric that models are chosen by.
-        greater_is_better: Whether more of it is better.
+        losses: Metrics of which less is better.
         auto_class: Name of the class of transformers whose models carry a head for this task (for
             PEFT adapters): ``AutoModelForSequenceClassification``. None if there is none.
         parameters: Options.
@@ -60,9 +60,14 @@ class Task:
     optional_columns: Mapping[str, str] = field(default_factory=dict)
     labels: str | None = None
     metric: str
-    greater_is_better: bool = True
+    losses: tuple[str, ...] = ()
     auto_class: str | None = None
     parameters: tuple[ParameterSpec, ...] = ()
+
+    @property
+    def greater_is_better(self) -> bool:
+        """Whether more is better of the metric that models are chosen by."""
+        return self.metric not in self.losses
 
 
 def task(  # noqa: PLR0913 - one argument for each thing a task may declare
@@ -73,7 +78,7 @@ def task(  # noqa: PLR0913 - one argument for each thing a task may declare
     metric: str,
     optional_columns: Mapping[str, str] | None = None,
     labels: str | None = None,
-    greater_is_better: bool = True,
+    losses: tuple[str, ...] = (),
     auto_class: str | None = None,
     name: str | None = None,
 ) -> Callable[[Callable[..., Any]], Task]:
@@ -93,7 +98,7 @@ def task(  # noqa: PLR0913 - one argument for each thing a task may declare
             optional_columns=dict(optional_columns or {}),
             labels=labels,
             metric=metric,
-            greater_is_better=greater_is_better,
+            losses=losses,
             auto_class=auto_class,
             parameters=described(function),
         )

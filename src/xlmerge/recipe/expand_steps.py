@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from xlmerge.plugin.composition import tree_text
+from xlmerge.recipe.compositions import composition, composition_text
 from xlmerge.recipe.expanded import (
     ExpandedCell,
     ExpandedEvaluate,
@@ -95,7 +95,7 @@ def train_instance(
         train=scope.text(step.get("train"), ("train",)),
         task=task,
         task_options=options,
-        on=None if on is None else scope.tree(on, ("on",)),
+        on=None if on is None else composition(on, ("on",), scope),
         data=data,
         adapter=scope.filled(adapter, ("adapter",))
         if isinstance(adapter, Mapping)
@@ -116,7 +116,7 @@ def evaluation(
         variables: The variables of its ``for_each``.
         scope: One without bindings: what is said here is said for the whole table.
     """
-    rows = _rows(step, scope)
+    rows = _rows(step)
     task, options = _task(step, "evaluate", scope)
     baseline = scope.text(step.get("baseline"), ("baseline",))
     return ExpandedEvaluate(
@@ -128,6 +128,7 @@ def evaluation(
         columns=tuple(variable for variable in variables if variable != "seed"),
         baseline=(baseline or rows[0][0]) if len(rows) > 1 else None,
         values=scope.filled(mapping(step.get("with")), ("with",)),
+        composed=step.get("compose") is not None,
         written=scope.written,
     )
 
@@ -144,8 +145,8 @@ def cells(step: Mapping[str, Any], bindings: Bindings, scope: Scope) -> Iterator
     head = scope.reference(step.get("head"), ("head",), "head")
     seed = bindings.get("seed")
     column = "/".join(str(value) for name, value in bindings.items() if name != "seed")
-    for label, composition, path in _rows(step, scope):
-        tree = scope.tree(composition, path)
+    for label, composed, path in _rows(step):
+        tree = composition(composed, path, scope)
         if tree is not None:
             yield ExpandedCell(
                 row=label,
@@ -157,14 +158,15 @@ def cells(step: Mapping[str, Any], bindings: Bindings, scope: Scope) -> Iterator
             )
 
 
-def _rows(step: Mapping[str, Any], scope: Scope) -> list[tuple[str, Any, KeyPath]]:
+def _rows(step: Mapping[str, Any]) -> list[tuple[str, Any, KeyPath]]:
     """Label, composition and place of each row."""
-    rows = [(label, tree, ("rows", label)) for label, tree in mapping(step.get("rows")).items()]
+    rows: list[tuple[str, Any, KeyPath]] = [
+        (label, tree, ("rows", label)) for label, tree in mapping(step.get("rows")).items()
+    ]
     composed = step.get("compose")
     if composed is None:
         return rows
-    tree = scope.reading(composed)
-    return [*rows, (tree_text(tree) if tree else "", composed, ("compose",))]
+    return [*rows, (composition_text(composed), composed, ("compose",))]
 
 
 def _task(step: Mapping[str, Any], key: str, scope: Scope) -> tuple[str | None, dict[str, Any]]:

@@ -109,6 +109,7 @@ class ExpandedEvaluate(_Instance):
         cells: All scores, row by row.
         baseline: Label of the row that others are compared with; None for a single row.
         values: What stands under ``with``.
+        composed: Whether the recipe says ``compose`` in place of ``rows``.
     """
 
     task: str
@@ -118,6 +119,7 @@ class ExpandedEvaluate(_Instance):
     cells: tuple[ExpandedCell, ...] = ()
     baseline: str | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
+    composed: bool = False
 
 
 ExpandedStep: TypeAlias = ExpandedMerge | ExpandedTrain | ExpandedEvaluate
@@ -155,4 +157,6 @@ class Expansion:
         step = next((step for step in self.steps if step.name == name), None)
         written = step.written if section == "steps" and step else {}
         base = str(name).partition("/")[0]
+        if isinstance(step, ExpandedEvaluate) and step.composed and rest[:1] == ["rows"]:
+            rest = ["compose", *rest[2:]]
         return (section, base, *(written.get(str(part), part) for part in rest))

@@ -25,7 +25,7 @@ from xlmerge.recipe.wording import code
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from xlmerge.recipe.expanded import ExpandedStep
+    from xlmerge.recipe.expanded import ExpandedCell, ExpandedStep
     from xlmerge.recipe.names import Named
     from xlmerge.recipe.templates import Bindings
 
@@ -34,7 +34,7 @@ __all__ = ["MAX_INSTANCES", "expansion", "expansion_findings"]
 Variables: TypeAlias = "dict[str, tuple[str | int, ...]]"
 
 MAX_INSTANCES = 10_000
-"""Most combinations of values of one step; a recipe needs some hundreds."""
+"""Most instances of steps and cells of tables in a recipe, which needs some hundreds."""
 
 
 def expansion(data: Mapping[str, Any]) -> Expansion:
@@ -67,6 +67,7 @@ class _Expander:
         self._names = Names(data)
         self.report = Report()
         self.too_many: list[Finding] = []
+        self._count = 0
         self._steps: dict[str, ExpandedStep] = {}
         self._uses: dict[str, list[str]] = {}
         self._used: dict[str, tuple[Named, Bindings]] = {}
@@ -106,8 +107,9 @@ class _Expander:
         variables = for_each(step)
         if variables is not None:
             count = math.prod(map(len, variables.values()))
-            if count > MAX_INSTANCES:
-                self._say_too_many(name, count)
+            self._count += count * max(1, len(mapping(step.get("rows"))))
+            if self._count > MAX_INSTANCES:
+                self._say_too_many(name)
                 return
         self._given[name] = variables or {}
         self._variables[name] = set()
@@ -137,18 +139,20 @@ class _Expander:
         step: Mapping[str, Any],
         variables: Variables | None,
     ) -> None:
-        none = None if variables is None else {}
+        none: Bindings | None = None if variables is None else {}
         whole = Scope(self._names, name, none, self.report, varying=tuple(variables or ()))
         table = evaluation(name, step, tuple(variables or ()), whole)
-        made = []
+        made: list[ExpandedCell] = []
+        written: dict[str, str] = {}
         self._uses[name] = []
         for bindings in _combinations(variables):
             scope = Scope(self._names, name, bindings, self.report)
             made += cells(step, bindings or {}, scope)
+            written |= scope.written
             self._note(name, name, scope)
         order = {label: index for index, label in enumerate(dict.fromkeys(c.row for c in made))}
         made.sort(key=lambda cell: order[cell.row])
-        self._steps[name] = replace(table, cells=tuple(made))
+        self._steps[name] = replace(table, cells=tuple(made), written=written)
 
     def _note(self, instance: str, step: str, scope: Scope) -> None:
         uses = self._uses.setdefault(instance, [])
@@ -158,14 +162,14 @@ class _Expander:
                 uses.append(name)
         self._variables[step] |= scope.variables
 
-    def _say_too_many(self, name: str, count: int) -> None:
+    def _say_too_many(self, name: str) -> None:
         self.too_many.append(
             Finding(
-                message=f"the step {code(name)} has {count} combinations of values, more than "
-                f"{MAX_INSTANCES}",
+                message=f"with the step {code(name)}, the recipe has more than {MAX_INSTANCES} "
+                "steps and scores",
                 path=("steps", name, "for_each"),
                 on_key=True,
-                hint="leave out values, or split the step",
+                hint="leave out values, or split the recipe",
             )
         )
 
@@ -173,8 +177,9 @@ class _Expander:
         """Variables that make no difference to their step."""
         return [
             Finding(
-                message=f"nothing in the step {code(name)} depends on {code(variable)}: its "
-                "instances would be the same",
+                message=f"nothing in the step {code(name)} depends on {code(variable)}: "
+                + ("its scores" if name in self._steps else "its instances")
+                + " would be the same",
                 path=("steps", name, "for_each", variable),
                 on_key=True,
                 hint=f"use `<{variable}>` in a value, or a name that stands for many by "

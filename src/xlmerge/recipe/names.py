@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from xlmerge.recipe.reserved import step_kind
 from xlmerge.recipe.templates import check_variable_value, variables_of
-from xlmerge.recipe.values import ValueRefusedError
+from xlmerge.recipe.values import ValueRefusedError, check_name
 from xlmerge.recipe.wording import misspelt
 
 if TYPE_CHECKING:
@@ -105,8 +105,12 @@ class Names:
 
 
 def mapping(value: object) -> Mapping[str, Any]:
-    """A mapping as it is; nothing for anything else, which the schema speaks of."""
-    return value if isinstance(value, Mapping) else {}
+    """A mapping without keys that are no texts; nothing for anything else: the schema speaks."""
+    if not isinstance(value, Mapping):
+        return {}
+    if all(isinstance(key, str) for key in value):
+        return value
+    return {key: inner for key, inner in value.items() if isinstance(key, str)}
 
 
 def for_each(step: object) -> dict[str, tuple[str | int, ...]] | None:
@@ -114,13 +118,14 @@ def for_each(step: object) -> dict[str, tuple[str | int, ...]] | None:
     given = mapping(step).get("for_each")
     if given is None:
         return {}
-    if not isinstance(given, Mapping) or not given:
+    if not mapping(given):
         return None
     made = {}
-    for variable, values in given.items():
+    for variable, values in mapping(given).items():
         if not isinstance(values, list | tuple) or not values:
             return None
         try:
+            check_name(variable)
             for value in values:
                 check_variable_value(value)
         except ValueRefusedError:

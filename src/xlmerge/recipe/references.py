@@ -6,18 +6,18 @@ types are reported in one go. What has the wrong type is passed over: the schema
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from xlmerge.recipe.expansion import expansion_findings
 from xlmerge.recipe.findings import Finding
 from xlmerge.recipe.names import KINDS, SECTIONS, mapping
 from xlmerge.recipe.reserved import step_kind
+from xlmerge.recipe.table_findings import table_findings
 from xlmerge.recipe.templates import placeholders
-from xlmerge.recipe.wording import code, did_you_mean, misspelt
+from xlmerge.recipe.wording import code, misspelt, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 __all__ = ["reference_findings"]
 
@@ -33,15 +33,19 @@ def reference_findings(data: Mapping[str, object], *, whole: bool = False) -> li
         Findings: a name given twice, an unknown name, a step without inputs, a cycle of steps, a
         variable without a value or without use.
     """
-    findings = [*_clashes(data), *_aliases_alone(data), *_base_model_varies(data)]
+    findings = [
+        *_clashes(data),
+        *_aliases_alone(data),
+        *_base_model_varies(data),
+        *_keys_of_heads(data),
+    ]
     for name, step in mapping(data.get("steps")).items():
         kind = step_kind(mapping(step))
         if kind == "merge":
             findings.extend(_without_inputs(name, step))
             findings.extend(_listed_twice(name, step))
         elif kind == "evaluate":
-            findings.extend(_rows(name, step))
-            findings.extend(_head_of_another_task(name, step, mapping(data.get("heads"))))
+            findings.extend(table_findings(name, step, mapping(data.get("heads"))))
         findings.extend(_values_twice(name, mapping(step)))
     return [*findings, *expansion_findings(data, whole=whole)]
 
@@ -87,6 +91,20 @@ def _base_model_varies(data: Mapping[str, object]) -> Iterator[Finding]:
         )
 
 
+def _keys_of_heads(data: Mapping[str, object]) -> Iterator[Finding]:
+    """Keys that look like misspelt ones; all others are options of the head's task."""
+    known = ("path", "task", "labels")
+    for name, head in mapping(data.get("heads")).items():
+        for key in mapping(head):
+            if key not in known and nearest(key, known):
+                yield Finding(
+                    message=f"unknown key {code(key)}",
+                    path=("heads", name, key),
+                    on_key=True,
+                    hint=f"did you mean {code(nearest(key, known)[0])}?",
+                )
+
+
 def _without_inputs(name: str, step: Mapping[str, object]) -> Iterator[Finding]:
     missing = step.get("adapters") is None and step.get("roles") is None
     if missing and not misspelt("adapters", step) and not misspelt("roles", step):
@@ -127,60 +145,3 @@ def _values_twice(name: str, step: Mapping[str, object]) -> Iterator[Finding]:
                     hint="remove one of the two",
                 )
             seen.setdefault(str(value), index)
-
-
-def _rows(name: str, step: Mapping[str, object]) -> Iterator[Finding]:
-    rows, composed = step.get("rows"), step.get("compose")
-    if rows is None and composed is None:
-        if not misspelt("rows", step) and not misspelt("compose", step):
-            yield Finding(
-                message=f"the step {code(name)} scores nothing",
-                path=("steps", name),
-                on_key=True,
-                hint="add `rows:` (label: composition), or `compose:` for a single one",
-            )
-        return
-    if rows is not None and composed is not None:
-        yield Finding(
-            message=f"the step {code(name)} has `rows` and `compose`; it takes one of them",
-            path=("steps", name, "compose"),
-            on_key=True,
-            hint="make it another one of the `rows`",
-        )
-    seen: dict[str, str] = {}
-    for label in mapping(rows):
-        same = " ".join(str(label).split())
-        if same in seen:
-            yield Finding(
-                message=f"the rows {code(seen[same])} and {code(label)} look the same in a table",
-                path=("steps", name, "rows", label),
-                on_key=True,
-                hint="give one of them another label",
-            )
-        seen.setdefault(same, str(label))
-    baseline = step.get("baseline")
-    if isinstance(baseline, str) and isinstance(rows, Mapping | None):
-        labels = [str(label) for label in mapping(rows)]
-        if baseline not in labels:
-            yield Finding(
-                message=f"there is no row {code(baseline)}",
-                path=("steps", name, "baseline"),
-                hint=did_you_mean(baseline, labels, what="rows"),
-            )
-
-
-def _head_of_another_task(
-    name: str, step: Mapping[str, object], heads: Mapping[str, object]
-) -> Iterator[Finding]:
-    given, task = step.get("head"), step.get("evaluate")
-    if isinstance(task, Mapping):
-        task = next(iter(task), None)
-    if not isinstance(given, str) or not isinstance(task, str):
-        return
-    of_head = mapping(heads.get(given.partition("/")[0])).get("task")
-    if isinstance(of_head, str) and of_head != task and not placeholders(of_head + task):
-        yield Finding(
-            message=f"the head {code(given)} is for {code(of_head)}, not for {code(task)}",
-            path=("steps", name, "head"),
-            hint="use a head of the same task",
-        )

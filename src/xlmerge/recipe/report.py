@@ -21,9 +21,6 @@ class Report:
         self._first: dict[tuple[KeyPath, bool], Finding] = {}
         self._missing: dict[tuple[KeyPath, bool], tuple[Named, dict[str, None]]] = {}
 
-    def __bool__(self) -> bool:
-        return bool(self._first or self._missing)
-
     def add(self, finding: Finding) -> None:
         """Keeps a finding if it is the first of its place."""
         self._first.setdefault((finding.path, finding.on_key), finding)

@@ -21,7 +21,12 @@ RESERVED_STEP_KEYS = ("search", "convert")
 KINDS = (*STEP_KEYS, *RESERVED_STEP_KEYS)
 """What a step can be; a step has exactly one of these keys."""
 
-_TELLING = {"adapters": "merge", "roles": "merge", "rows": "evaluate", "compose": "evaluate"}
+_TELLING = {
+    **dict.fromkeys(("adapters", "roles"), "merge"),
+    **dict.fromkeys(("task", "on"), "train"),
+    **dict.fromkeys(("rows", "compose", "baseline", "split"), "evaluate"),
+}
+"""Keys that only one kind of step has."""
 
 
 def reserved_findings(data: Mapping[str, object]) -> list[Finding]:

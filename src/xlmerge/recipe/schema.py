@@ -5,49 +5,32 @@ Single values are checked in `xlmerge.recipe.values`, names in `xlmerge.recipe.r
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import (  # noqa: TID253
     BaseModel,
     BeforeValidator,
     ConfigDict,
-    Discriminator,
     Field,
     Tag,
     model_validator,
 )
 
-from xlmerge.recipe.expansion import Expansion, expansion
+from xlmerge.recipe.expansion import expansion
 from xlmerge.recipe.findings import ReferencesRefusedError
 from xlmerge.recipe.references import reference_findings
 from xlmerge.recipe.schema_data import Dataset, Head
-from xlmerge.recipe.schema_steps import EvaluateStep, MergeStep, Step, TrainStep
-from xlmerge.recipe.schema_types import (
-    NAMES_ONLY,
-    TAGS,
-    Name,
-    Number,
-    Scalar,
-    Text,
-    Value,
-    Weight,
-    is_mapping,
-)
+from xlmerge.recipe.schema_evaluate import EvaluateStep
+from xlmerge.recipe.schema_merge import MergeStep
+from xlmerge.recipe.schema_steps import Step
+from xlmerge.recipe.schema_train import TrainStep
+from xlmerge.recipe.schema_types import NAMES_ONLY, Name, Text, name_or_mapping_of
 from xlmerge.recipe.values import VERSION, check_version
 
-__all__ = [
-    "TAGS",
-    "Dataset",
-    "EvaluateStep",
-    "Head",
-    "MergeStep",
-    "Number",
-    "Recipe",
-    "Scalar",
-    "TrainStep",
-    "Value",
-    "Weight",
-]
+if TYPE_CHECKING:
+    from xlmerge.recipe.expanded import Expansion
+
+__all__ = ["Dataset", "EvaluateStep", "Head", "MergeStep", "Recipe", "TrainStep"]
 
 _RECIPE_EXAMPLE: dict[str, Any] = {
     "version": VERSION,
@@ -103,12 +86,12 @@ class Recipe(BaseModel):
         Name,
         Annotated[
             Annotated[Text, Tag("<one>")] | Annotated[Dataset, Tag("<patterns>")],
-            Discriminator(is_mapping),
+            name_or_mapping_of("dataset"),
         ],
     ] = Field(
         default_factory=dict,
-        description="The data, a mapping from name to a folder, a file or a hub id, or to a mapping "
-        "that also says how it is read. `<variable>` makes a name stand for many.",
+        description="The data, a mapping from name to a folder, a file or a hub id, or to a "
+        "mapping that also says how it is read. `<variable>` makes a name stand for many.",
         examples=[{"wiki": "text/<language>.txt"}],
         json_schema_extra=NAMES_ONLY,
     )

@@ -43,12 +43,12 @@ class Dataset(BaseModel):
     format: DataFormat | None = Field(
         default=None, description="How the files are read; default: as their names say."
     )
-    files: dict[str, Text] = Field(
+    files: dict[Text, Text] = Field(
         default_factory=dict,
         description="A mapping from split to file below `path`; `*` is allowed.",
         examples=[{"train": "train.csv", "test": "test.csv"}],
     )
-    columns: dict[str, Text] = Field(
+    columns: dict[Text, Text] = Field(
         default_factory=dict,
         description="A mapping from the column that a task asks for to the column in the data.",
         examples=[{"text": "sentence", "label": "class"}],
@@ -58,7 +58,7 @@ class Dataset(BaseModel):
         description="The names of the classes in order; default: as the data has them.",
         examples=[["negative", "neutral", "positive"]],
     )
-    limit: dict[str, Count] = Field(
+    limit: dict[Text, Count] = Field(
         default_factory=dict,
         description="A mapping from split to the number of rows that are taken, from the first on.",
         examples=[{"train": 500}],

@@ -9,7 +9,8 @@ from xlmerge.recipe.findings import Finding, ReferencesRefusedError
 from xlmerge.recipe.reserved import STEP_KEYS, step_kind
 from xlmerge.recipe.schema import Recipe
 from xlmerge.recipe.schema_data import Dataset, Head
-from xlmerge.recipe.schema_steps import STEP_KINDS, AdapterChoice
+from xlmerge.recipe.schema_steps import STEP_KINDS
+from xlmerge.recipe.schema_train import AdapterChoice
 from xlmerge.recipe.schema_types import TAGS
 from xlmerge.recipe.values import VERSION, ValueRefusedError
 from xlmerge.recipe.wording import code, did_you_mean, found, listing, misspelt
@@ -28,6 +29,10 @@ _EXPECTED = {
     "model_type": "a mapping (`key: value`)",
     "tuple_type": "a list",
     "inputs": "a list of names, or a mapping from names to weights",
+    "data": "the name of a dataset, or a mapping from roles to datasets",
+    "dataset": "a folder, a file or a hub id, or a mapping",
+    "adapter": "the name of a configuration, or a mapping",
+    "task": "the name of a task, or a mapping from it to its options",
 }
 
 
@@ -56,7 +61,7 @@ def _finding(details: ErrorDetails, data: object) -> list[Finding]:
     kind, given = details["type"], details["input"]
     cause = details.get("ctx", {}).get("error")
     if kind == "missing":
-        return _missing(path, str(details["loc"][-1]), value)
+        return _missing(path, str(details["loc"][-1]), value, data)
     if kind == "extra_forbidden":
         return [_unknown_key(path, data)]
     if kind == "step":
@@ -163,9 +168,10 @@ def _kindless(path: KeyPath, step: object) -> Finding:
 _NOUNS = {"steps": "step", "datasets": "dataset", "heads": "head"}
 
 
-def _missing(path: KeyPath, key: str, mapping: object) -> list[Finding]:
-    if isinstance(mapping, Mapping) and misspelt(key, mapping):
-        return []
+def _missing(path: KeyPath, key: str, mapping: object, data: object) -> list[Finding]:
+    strict = _model(path, data).model_config.get("extra") == "forbid"
+    if strict and isinstance(mapping, Mapping) and misspelt(key, mapping):
+        return []  # the misspelt key is reported as unknown
     where = f"the {_NOUNS[str(path[0])]} {code(path[1])}" if path else "the recipe"
     if path[2:]:
         where = f"{code(path[-1])} of {where}"

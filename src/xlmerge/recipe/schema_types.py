@@ -60,7 +60,9 @@ __all__ = [
     "TreeData",
     "Value",
     "Weight",
+    "for_each_field",
     "is_mapping",
+    "name_or_mapping_of",
 ]
 
 TAGS = ("<one>", "<list>", "<patterns>", "<merge>", "<train>", "<evaluate>")
@@ -81,11 +83,21 @@ def is_mapping(value: object) -> str:
     return "<patterns>" if isinstance(value, Mapping | BaseModel) else "<one>"
 
 
+def name_or_mapping_of(what: str) -> Discriminator:
+    """Tells a name from a mapping; a list is neither, and an error of this type."""
+    return Discriminator(
+        lambda value: None if isinstance(value, list | tuple) else is_mapping(value),
+        custom_error_type=what,
+        custom_error_message=what,  # the words are in `xlmerge.recipe.schema_problems`
+    )
+
+
 def _is_list(value: object) -> str:
     return "<list>" if isinstance(value, list | tuple) else "<one>"
 
 
 def _choice(choices: tuple[str, ...]) -> tuple[BeforeValidator, WithJsonSchema]:
+    """One of some words, or a placeholder that becomes one."""
     schema = {"anyOf": [{"enum": list(choices)}, _PLACEHOLDER_ONLY]}
     return BeforeValidator(partial(check_choice, choices=choices)), WithJsonSchema(schema)
 
@@ -151,9 +163,9 @@ DatasetNames: TypeAlias = Annotated[
 Task: TypeAlias = Annotated[
     Annotated[Text, Tag("<one>")]
     | Annotated[
-        dict[str, dict[str, Setting]], Tag("<patterns>"), Field(min_length=1, max_length=1)
+        dict[Text, dict[str, Setting]], Tag("<patterns>"), Field(min_length=1, max_length=1)
     ],
-    Discriminator(is_mapping),
+    name_or_mapping_of("task"),
 ]
 Heads: TypeAlias = Annotated[
     str,
@@ -162,7 +174,11 @@ Heads: TypeAlias = Annotated[
 ]
 Dtype: TypeAlias = Annotated[str, *_choice(DTYPES)]
 Container: TypeAlias = Annotated[str, *_choice(CONTAINERS)]
-DataFormat: TypeAlias = Annotated[str, *_choice(DATA_FORMATS)]
+DataFormat: TypeAlias = Annotated[
+    str,
+    BeforeValidator(partial(check_choice, choices=DATA_FORMATS, varying=False)),
+    WithJsonSchema({"enum": list(DATA_FORMATS)}),
+]
 TreeData: TypeAlias = Annotated[
     Any,  # read by `xlmerge.plugin.composition.parse_tree`
     AfterValidator(_unchanging),
@@ -200,3 +216,14 @@ ForEach: TypeAlias = Annotated[
     ],
     Field(min_length=1, json_schema_extra=NAMES_ONLY),
 ]
+
+
+def for_each_field() -> Any:
+    """The field of steps of which each combination of values makes one."""
+    return Field(
+        default=None,
+        description="Variables and their values: the step is done for each combination. "
+        "`<variable>` in a text stands for the value, and the bare name of something that has the "
+        "same variable means the one with the same value.",
+        examples=[{"language": ["jav", "sun"], "seed": [0, 1, 2]}],
+    )

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from xlmerge.errors import CompositionError
-from xlmerge.plugin.composition import parse_tree
 from xlmerge.recipe.findings import Finding
 from xlmerge.recipe.names import GIVES, KINDS
 from xlmerge.recipe.templates import (
@@ -20,9 +17,8 @@ from xlmerge.recipe.values import ValueRefusedError
 from xlmerge.recipe.wording import code, did_you_mean, listing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from xlmerge.plugin.composition import Tree
     from xlmerge.recipe.document import KeyPath
     from xlmerge.recipe.names import Named, Names
     from xlmerge.recipe.report import Report
@@ -68,10 +64,22 @@ class Scope:
         self.variables: set[str] = set()
         self.written: dict[str, str] = {}
 
+    def add(
+        self, message: str, path: KeyPath, *, on_key: bool = False, hint: str | None = None
+    ) -> None:
+        """Notes what is wrong at a path below the step."""
+        self._report.add(
+            Finding(message=message, path=("steps", self._step, *path), on_key=on_key, hint=hint)
+        )
+
     def filled(self, value: Any, path: KeyPath) -> Any:
         """A value with its placeholders filled in; a text that is only one becomes the value."""
         for where, text in texts(value, path):
             self._met(text, where)
+        return filled(value, self._bindings)
+
+    def plain(self, value: Any) -> Any:
+        """As `filled`, without a word on placeholders that have no value."""
         return filled(value, self._bindings)
 
     def text(self, value: Any, path: KeyPath) -> Any:
@@ -88,7 +96,7 @@ class Scope:
             try:
                 check(made)
             except ValueRefusedError as error:
-                self._add(error.message, path, hint=error.hint)
+                self.add(error.message, path, hint=error.hint)
         return made
 
     def reference(self, text: Any, path: KeyPath, wanted: str, *, on_key: bool = False) -> Any:
@@ -115,7 +123,7 @@ class Scope:
             self._unknown(text, base, path, wanted, on_key=on_key)
             return text
         if named.kind not in GIVES[wanted] and named.kind != "step":
-            self._add(
+            self.add(
                 f"{code(base)} is {KINDS[named.kind]}, not {KINDS[wanted]}"
                 + (" or a step that makes one" if wanted == "adapter" else ""),
                 path,
@@ -153,44 +161,6 @@ class Scope:
                 made.setdefault(name, text)
         return tuple(made)
 
-    def tree(self, data: Any, path: KeyPath) -> Tree | None:
-        """A composition with its names resolved; None if it cannot be read."""
-        try:
-            parse_tree(filled(data, self._bindings))
-            return parse_tree(self._tree(data, path))
-        except CompositionError as error:
-            self._add(error.message, (*path, *error.path), hint=error.hint)
-            return None
-
-    def reading(self, data: Any) -> Tree | None:
-        """A composition as it is written; None if it cannot be read, of which `tree` speaks."""
-        try:
-            return parse_tree(data)
-        except CompositionError:
-            return None
-
-    def _tree(self, data: Any, path: KeyPath) -> Any:
-        if not isinstance(data, Mapping):
-            return self.reference(data, path, "adapter")
-        made = {}
-        for key, value in data.items():
-            below = (*path, key)
-            if key in {"weights", "with"}:
-                made[key] = self.filled(value, below)
-            else:
-                made[self.text(key, below)] = self._children(value, below)
-        return made
-
-    def _children(self, data: Any, path: KeyPath) -> Any:
-        if isinstance(data, list | tuple):
-            return [self._tree(child, (*path, index)) for index, child in enumerate(data)]
-        if not isinstance(data, Mapping):
-            return self.reference(data, path, "adapter")
-        weights = filled(data, self._bindings)
-        if all(isinstance(weight, int | float) for weight in weights.values()):
-            return self.keyed(self.filled(data, path), path, "adapter")
-        return {key: self._tree(value, (*path, key)) for key, value in data.items()}
-
     def _values(
         self, named: Named, text: str, given: list[str], path: KeyPath, *, on_key: bool
     ) -> Bindings | None:
@@ -199,7 +169,7 @@ class Scope:
             return None
         if len(given) > len(named.variables):
             takes = listing(f"<{variable}>" for variable in named.variables)
-            self._add(
+            self.add(
                 f"{code(text)} gives {_count(given)}, but {code(named.name)} takes "
                 + (f"{_count(named.variables)}: {takes}" if takes else "none"),
                 path,
@@ -210,7 +180,7 @@ class Scope:
             try:
                 check_variable_value(value)
             except ValueRefusedError as error:
-                self._add(f"{code(text)}: {error.message}", path, on_key=on_key, hint=error.hint)
+                self.add(f"{code(text)}: {error.message}", path, on_key=on_key, hint=error.hint)
                 return None
         values: dict[str, str | int] = dict(zip(named.variables, given, strict=False))
         for variable in named.variables[len(given) :]:
@@ -234,7 +204,7 @@ class Scope:
         if named.values is not None:
             first = {name: values[0] for name, values in named.values.items()}
             example = named.instance(first)
-        self._add(
+        self.add(
             f"{code(named.name)} stands for many: it needs a value of {code(variable)}",
             path,
             on_key=on_key,
@@ -244,7 +214,7 @@ class Scope:
 
     def _unknown(self, text: str, base: str, path: KeyPath, wanted: str, *, on_key: bool) -> None:
         if self._names.all_known(wanted):
-            self._add(
+            self.add(
                 f"there is no {_NOUNS[wanted]} {code(text)}",
                 path,
                 on_key=on_key,
@@ -259,7 +229,7 @@ class Scope:
             if variable in self._bindings:
                 self.variables.add(variable)
             elif variable in self._varying:
-                self._add(
+                self.add(
                     f"{code(f'<{variable}>')} cannot stand here: this is the same in the whole "
                     "table",
                     path,
@@ -267,7 +237,7 @@ class Scope:
                     hint="only `rows`, `compose`, `data` and `head` differ from cell to cell",
                 )
             elif not self._open:
-                self._add(
+                self.add(
                     f"{code(f'<{variable}>')} has no value here: the step has no variable "
                     f"{code(variable)}",
                     path,
@@ -281,19 +251,12 @@ class Scope:
         self, first: object, second: object, name: str, path: KeyPath, *, on_key: bool = False
     ) -> None:
         if first != second:
-            self._add(
+            self.add(
                 f"{code(first)} and {code(second)} are one and the same here: {code(name)}",
                 path,
                 on_key=on_key,
-                hint="leave one of them out, or make the instance where they meet a step of its own",
+                hint="leave one of them out, or make a step of its own where they meet",
             )
-
-    def _add(
-        self, message: str, path: KeyPath, *, on_key: bool = False, hint: str | None = None
-    ) -> None:
-        self._report.add(
-            Finding(message=message, path=("steps", self._step, *path), on_key=on_key, hint=hint)
-        )
 
 
 def _count(values: Sequence[str]) -> str:

@@ -96,6 +96,8 @@ def check_variable_value(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, str | int):
         quotes = "put it in quotes" if isinstance(value, bool | float) else None
         raise ValueRefusedError(f"expected a text or a whole number, found {found(value)}", quotes)
+    if value == "":
+        raise ValueRefusedError("expected a text or a whole number, found an empty text")
     try:
         check_name(str(value))
     except ValueRefusedError as error:

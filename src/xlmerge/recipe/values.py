@@ -132,9 +132,9 @@ def heads_source(value: object) -> str | None:
     return None
 
 
-def check_choice(value: object, choices: tuple[str, ...]) -> object:
-    """Takes one of some words, or a placeholder."""
-    if (isinstance(value, str) and value in choices) or _is_placeholder(value):
+def check_choice(value: object, choices: tuple[str, ...], *, varying: bool = True) -> object:
+    """Takes one of some words, or where it may vary a placeholder."""
+    if (isinstance(value, str) and value in choices) or (varying and _is_placeholder(value)):
         return value
     close = nearest(value, choices) if isinstance(value, str) else []
     raise ValueRefusedError(

@@ -88,6 +88,6 @@ def _with(record: Mapping[str, Any]) -> Iterator[str]:
     for name, value in plan["parameters"].items():
         if value is not None:
             yield f"- `{name}`: {json.dumps(value)}"
-    if "adapter" in plan:
-        yield f"- adapter: `{json.dumps(plan['adapter'])}`"
+    if "adapter" in record:
+        yield f"- adapter: `{json.dumps(record['adapter'])}`"
     yield ""

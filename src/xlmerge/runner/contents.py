@@ -16,39 +16,24 @@ if TYPE_CHECKING:
     from xlmerge.plan.base_model import LocatedBase
     from xlmerge.runner.job import Work
 
-__all__ = ["base_facts", "data_facts", "data_files", "hashes_of", "head_facts", "pinned_base"]
+__all__ = ["base_facts", "data_facts", "hashes_of", "head_facts", "pinned_base"]
 
 # Of a model's folder: what decides its numbers and its tokens. Not the model card.
 _MODEL_FILES = (".json", ".txt", ".model", ".safetensors", ".bin", ".spm", ".bpe", ".vocab", ".py")
 
 
-def data_files(request: DataRequest) -> list[Path] | None:
-    """The local files of a data set in order; None if it is on the hub.
+def data_facts(request: DataRequest, memory: HashMemory) -> dict[str, Any]:
+    """What a data set is: the hashes of its files, or what the hub calls it.
 
     Raises:
-        CheckpointError: It has gone since it was checked.
+        DataError: It has gone since it was checked.
     """
-    path = find_local(request.path, request.start, f"data set {request.name}:")
-    if path is None:
-        return None
-    if path.is_file():
-        return [path]
-    patterns = request.files.values() or ["**/*"]
-    found = {file for pattern in patterns for file in path.glob(pattern) if file.is_file()}
-    files = [
-        file
-        for file in found
-        if not any(part.startswith(".") for part in file.relative_to(path).parts)
-    ]
-    return sorted(files)
+    from xlmerge.runtime.data.files import data_files
 
-
-def data_facts(request: DataRequest, memory: HashMemory) -> dict[str, Any]:
-    """What a data set is: the hashes of its files, or what the hub calls it."""
-    files = data_files(request)
-    if files is None:
+    splits = data_files(request)
+    if not splits:
         return {"hub": request.path, "revision": request.revision}
-    return {"files": _hashes(files, memory)}
+    return {"files": _hashes((file for files in splits.values() for file in files), memory)}
 
 
 def head_facts(request: HeadRequest, memory: HashMemory) -> dict[str, Any]:

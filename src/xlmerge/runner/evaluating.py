@@ -110,6 +110,7 @@ def _order(
         baseline=plan.baseline,
         batch_size=plan.batch_size,
         bootstrap=plan.bootstrap,
+        parallel=plan.parallel,
         seed=plan.seed,
         base_model=plan.base.name,
         revision=facts["base"].get("revision"),

@@ -38,7 +38,8 @@ def train_fingerprint(plan: TrainStepPlan, facts: Mapping[str, Any]) -> str:
         for role, sets in described["data"].items()
     }
     providers: list[Registered[Any]] = [plan.trainer, *plan.rules.values()]
-    providers += [each for each in (plan.task, plan.architecture) if each is not None]
+    providers += [] if plan.task is None else [plan.task]
+    providers += [] if plan.adapter is None else [plan.adapter.architecture]
     return _hash(
         {
             "step": plan.name,

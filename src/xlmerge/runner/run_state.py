@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from xlmerge.checkpoint.cover import cover
 from xlmerge.checkpoint.folder import open_adapter_folder
-from xlmerge.plan import Draft, PlanContext
+from xlmerge.plan import Draft
 from xlmerge.runner.contents import pinned_base
+from xlmerge.runner.looking import plan_context
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from xlmerge.checkpoint.cover import AdapterLayout
-    from xlmerge.plan import StepPlan
+    from xlmerge.plan import PlanContext, StepPlan
     from xlmerge.plugin.registry import Registry
     from xlmerge.runner.job import Listener, Work
 
@@ -68,15 +69,11 @@ class RunState:
 
     def context(self) -> PlanContext:
         """What planning a step again knows now."""
-        return PlanContext(
-            base=self.work.job.base,
-            registry=self.registry,
-            located=self.work.base,
-            drafts={
-                name: Draft(layout, layout if layout.has_head else None)
-                for name, layout in self.layouts.items()
-            },
-        )
+        drafts = {
+            name: Draft(layout, layout if layout.has_head else None)
+            for name, layout in self.layouts.items()
+        }
+        return plan_context(self.work, self.registry, drafts)
 
     def folders(self, names: Iterable[str]) -> dict[str, Path]:
         """Folders of adapters that are there."""

@@ -102,7 +102,7 @@ def _order(
         if_present=plan.if_present,
         tree=plan.stacked_on,
         folders=state.folders(plan.needs),
-        adapter=plan.adapter,
+        adapter=None if plan.adapter is None else plan.adapter.fields,
         base_model=plan.base.name,
         revision=revision,
         start=plan.base.start,
@@ -124,7 +124,7 @@ def _made(plan: TrainStepPlan, state: RunState, stage: Path) -> dict[str, Any]:
         TrainingError: It is no adapter that can be read again.
     """
     trainer = plan.trainer.descriptor
-    described = {
+    described: dict[str, Any] = {
         "trainer": {
             "name": trainer.name,
             "source": trainer.source,
@@ -132,6 +132,8 @@ def _made(plan: TrainStepPlan, state: RunState, stage: Path) -> dict[str, Any]:
         },
         "parameters": plan.describe()["parameters"],
     }
+    if plan.adapter is not None:
+        described["adapter"] = {"config": plan.adapter.name, **plan.adapter.changes}
     if trainer.adapter is None and not (stage / CONFIG).is_file():
         return described
     try:

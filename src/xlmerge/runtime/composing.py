@@ -120,6 +120,12 @@ class _Composition:
         self._interpolations = interpolations
         self._wish = wish
         self._task = task
+        self._sides: dict[tuple[str, ...], Side] = {}
+
+    def close(self) -> None:
+        """Take out of the models what was made for this composition alone."""
+        for side in self._sides.values():
+            side.trim(self._interpolations.scratch)
 
     @contextmanager
     def function(self, tree: Tree) -> Iterator[Forward]:
@@ -165,8 +171,8 @@ class _Composition:
         rule = rule_of(tree, self._registry)
         if rule.kind == "around":
             raise CompositionError(
-                f"{tree_text(tree)}: `{rule.name}` works on outputs of whole models, so it can only "
-                "be the root of a composition"
+                f"{tree_text(tree)}: `{rule.name}` works on outputs of whole models, so it can "
+                "only be the root of a composition"
             )
         children = [self._part(composing, side, child) for child in tree.children]
         made = rule.function(composing, **arguments_of(rule, tree, children))
@@ -177,8 +183,10 @@ class _Composition:
 
     def _side_of(self, tree: Tree) -> Side:
         """The library that runs a tree, by the folders of its leaves."""
-        libraries: dict[Library, list[str]] = {}
         names = leaves(tree)
+        if names in self._sides:
+            return self._sides[names]
+        libraries: dict[Library, list[str]] = {}
         for name in names:
             if name not in self._folders:
                 raise CompositionError(f"{tree_text(tree)}: there is no adapter {name!r}")
@@ -193,7 +201,8 @@ class _Composition:
                 hint="put each in a model of its own: `ensemble` takes both",
             )
         [library] = libraries
-        return self._side(library, [self._folders[name] for name in names])
+        self._sides[names] = self._side(library, [self._folders[name] for name in names])
+        return self._sides[names]
 
 
 @contextmanager
@@ -234,20 +243,18 @@ def compose(  # noqa: PLR0913 - what a composition depends on
         task.prepare(live.model)
 
     wish = HeadWish(name=head, labels=labels, scored=task is not None)
-    adapters_side = AdaptersSide(live)
 
     def side(library: Library, paths: Sequence[Path]) -> Side:
-        if library == "peft":
-            from xlmerge.runtime.peft_live import PeftSide
+        if library == "adapters":
+            return AdaptersSide(live)
+        from xlmerge.runtime.peft_live import PeftSide
 
-            return PeftSide.of(live, paths, head=head, auto_class=auto_class)
-        return adapters_side
+        return PeftSide.of(live, paths, head=head, auto_class=auto_class)
 
     with TemporaryDirectory(prefix="xlmerge-") as scratch:
-        interpolations = Interpolations(scratch, registry)
-        made = _Composition(folders, registry, side, interpolations, wish, task)
+        made = _Composition(folders, registry, side, Interpolations(scratch, registry), wish, task)
         try:
             with made.function(tree) as forward:
                 yield forward
         finally:
-            adapters_side.trim(interpolations.scratch)
+            made.close()

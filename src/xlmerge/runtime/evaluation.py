@@ -38,9 +38,7 @@ class Evaluation:
     logic: TaskLogic
     _live: LiveModel | None = None
     _rows: dict[str, Rows] = field(default_factory=dict)
-    _features: dict[tuple[str, tuple[str, ...]], list[dict[str, Any]]] = field(
-        default_factory=dict
-    )
+    _features: dict[tuple[str, tuple[str, ...]], list[dict[str, Any]]] = field(default_factory=dict)
     _heads: dict[str, str] = field(default_factory=dict)
 
     def cells(self) -> list[KeptCell]:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from xlmerge.errors import CompositionError, ModelError
+from xlmerge.runtime.heads import labels_of_head
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from xlmerge.runtime.members import Child
 
-__all__ = ["HeadWish", "channels_of", "check_channels", "check_labels", "no_head"]
+__all__ = [
+    "HeadWish",
+    "channels_of",
+    "check_channels",
+    "check_class_count",
+    "check_labels",
+    "no_head",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,14 +75,33 @@ def check_labels(where: str, config: Mapping[str, Any], labels: Sequence[str]) -
     Raises:
         ModelError: They differ.
     """
-    known = config.get("label2id")
-    if not labels or not isinstance(known, dict):
+    numbers = config.get("label2id")
+    if not labels or not isinstance(numbers, dict):
         return
-    own = sorted(known, key=lambda name: int(known[name]))
-    generic = own == [f"LABEL_{index}" for index in range(len(own))]
-    if len(own) != len(labels) or (not generic and list(map(str, own)) != list(labels)):
+    check_class_count(where, len(numbers), labels)
+    own = labels_of_head(config)
+    if own and own != tuple(labels):
         raise ModelError(
-            f"{where}: the head has the classes {', '.join(map(str, own))}; the data has "
-            f"{', '.join(labels)}",
+            f"{where}: the head has the classes {', '.join(own)}; the data has {', '.join(labels)}",
             hint="give the data's `labels` in the order of the head's",
+        )
+
+
+def check_class_count(where: str, count: int, labels: Sequence[str]) -> None:
+    """Refuse a head for another number of classes than the data's.
+
+    Args:
+        where: The composition in words.
+        count: How many classes the head has.
+        labels: Names of the data's classes; empty where they are not known.
+
+    Raises:
+        ModelError: They differ.
+    """
+    if labels and count != len(labels):
+        raise ModelError(
+            f"{where}: the head has {count} classes; the data has {len(labels)}: "
+            f"{', '.join(labels)}",
+            hint="the head was trained for another task, or the data lacks a class: give its "
+            "`labels`",
         )

@@ -132,8 +132,10 @@ class LiveModel:
         """
         self._check_new(name)
         report: dict[str, Any] = {}
+        devices = [self.device] if self.device.type == "cuda" else []
         try:
-            with quiet():
+            # The library draws initial values before it reads the real ones.
+            with quiet(), torch.random.fork_rng(devices=devices):
                 self.model.load_adapter(
                     str(folder),
                     load_as=name,

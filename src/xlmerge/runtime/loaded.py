@@ -43,6 +43,7 @@ class Loaded:
     def __init__(self, live: LiveModel) -> None:
         self._live = proxy(live)  # it is the key that this object is kept by
         self._members: OrderedDict[tuple[Path, tuple[int, ...]], Member] = OrderedDict()
+        self._adopted: set[str] = set()
 
     @classmethod
     def of(cls, live: LiveModel) -> Loaded:
@@ -65,7 +66,8 @@ class Loaded:
             ModelError: It does not fit the model.
         """
         key = (folder.resolve(), tuple(sorted(leave_out)))
-        if key not in self._members:
+        known = self._members.get(key)
+        if known is None or known.name not in self._live.adapters():  # deleted by others
             self._members[key] = self._load(label, folder, key[1])
         self._members.move_to_end(key)
         return replace(self._members[key], label=label)
@@ -76,8 +78,10 @@ class Loaded:
         Args:
             member: A new adapter, and a folder that tells compositions what it is.
         """
-        assert member.folder is not None  # noqa: S101 - for the type checker
+        if member.folder is None:
+            raise TypeError(f"{member.label} has no folder that it could be known by")
         self._members[(member.folder.resolve(), ())] = member
+        self._adopted.add(member.name)
 
     def head(self, member: Member) -> str | None:
         """The head that came with an adapter, loaded when it is first asked for.
@@ -94,9 +98,13 @@ class Loaded:
         return member.head
 
     def trim(self) -> None:
-        """Take the longest unused adapters out of the model where there are too many."""
-        while len(self._members) > _MOST:
-            self._drop(next(iter(self._members)))
+        """Take the longest unused adapters out of the model where there are too many.
+
+        Adopted ones stay: whoever made them may be training them.
+        """
+        ours = [key for key, member in self._members.items() if member.name not in self._adopted]
+        for key in ours[: max(0, len(ours) - _MOST)]:
+            self._drop(key)
 
     def forget(self, below: Path) -> None:
         """Take adapters out of the model whose folders lie below one that goes."""
@@ -105,6 +113,7 @@ class Loaded:
 
     def _drop(self, key: tuple[Path, tuple[int, ...]]) -> None:
         member = self._members.pop(key)
+        self._adopted.discard(member.name)
         self._live.delete_adapter(member.name)
         if member.head is not None:
             self._live.delete_head(member.head)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 __all__ = ["Block", "Child", "Library", "Member"]
@@ -89,8 +89,8 @@ class Child:
     def single(self) -> Member | None:
         """The adapter that this part is; None for a composition."""
         [first, *more] = self.members
-        alone = self.block == first.name or self.block == (first.name,)
-        return first if alone and not more else None
+        name = self.block[0] if isinstance(self.block, tuple) else self.block
+        return None if more or name != first.name else first
 
     @property
     def invertible(self) -> tuple[Member, ...]:

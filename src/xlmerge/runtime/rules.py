@@ -45,13 +45,13 @@ def arguments_of(rule: CompositionRule, node: Node, children: Sequence[Any]) -> 
     for role in node.roles:
         if role not in known:
             raise CompositionError(f"{text}: `{rule.name}` has no role {role!r}", path=(role,))
-    for role, required in known.items():
-        if required and role not in arguments:
-            raise CompositionError(f"{text}: `{rule.name}` needs the role {role!r}")
     if rule.count is None and plain:
         raise CompositionError(
             f"{text}: `{rule.name}` takes its children by role: {', '.join(known)}"
         )
+    for role, required in known.items():
+        if required and role not in arguments:
+            raise CompositionError(f"{text}: `{rule.name}` needs the role {role!r}")
     if rule.count is not None:
         most = rule.count.most
         if plain < rule.count.least or (most is not None and plain > most):

@@ -41,6 +41,9 @@ class Side(Protocol):
     def activated(self, child: Child, wish: HeadWish) -> AbstractContextManager[None]:
         """Run with a part active and a head."""
 
+    def trim(self, below: Path) -> None:
+        """Take out adapters of folders that go, and the longest unused where there are many."""
+
 
 class AdaptersSide:
     """The adapters library.

@@ -8,7 +8,9 @@ from xlmerge.errors import DataError
 from xlmerge.runtime.data.files import data_files, is_local
 from xlmerge.runtime.data.load import load_rows
 from xlmerge.runtime.data.splits import canonical_split, split_named
+from xlmerge.runtime.evaluation import Evaluation
 from xlmerge.runtime.live import LiveModel
+from xlmerge.runtime.result_files import table_text, tables, write_predictions, write_tables
 from xlmerge.runtime.training import Training
 
 if TYPE_CHECKING:
@@ -120,3 +122,38 @@ def _labels(
                 hint="declare the `labels` of the data sets, all of them in one order",
             )
     return labels
+
+
+def evaluate(order: EvaluateOrder) -> dict[str, Any]:
+    """Carry out an evaluation; its tables and predictions lie in the output folder afterwards.
+
+    Returns:
+        The report: ``table_text`` for a terminal, ``summary``, and the figures.
+
+    Raises:
+        XLMergeError: The data, the model or a composition is not as it has to be.
+    """
+    logic: TaskLogic = order.task.descriptor.function(**order.task_options)
+    evaluation = Evaluation(order, logic)
+    cells = evaluation.cells()
+    made = tables(order, logic, cells)
+    write_tables(made, order.output)
+    files = [
+        write_predictions(cell, kept, evaluation.rows(cell), order.output)
+        for cell, kept in zip(order.cells, cells, strict=True)
+    ]
+    metric, table = next(iter(made.items()))
+    return {
+        "summary": f"{len(table.rows)} rows, {len(table.columns)} columns, {metric}",
+        "table_text": table_text(made),
+        "metric": metric,
+        "scores": {
+            row: {
+                column: table.scores[row, column].mean
+                for column in table.columns
+                if (row, column) in table.scores
+            }
+            for row in table.rows
+        },
+        "predictions": files,
+    }

@@ -4,7 +4,7 @@ Needs NumPy alone, and only when a table is made.
 """
 
 from xlmerge.scores.compare import score_table
-from xlmerge.scores.markdown import caption, to_markdown
+from xlmerge.scores.markdown import to_markdown
 from xlmerge.scores.plain import rich_table, to_text
 from xlmerge.scores.table import Difference, Measured, Score, Table
 from xlmerge.scores.whole import to_csv, to_json
@@ -14,7 +14,6 @@ __all__ = [
     "Measured",
     "Score",
     "Table",
-    "caption",
     "rich_table",
     "score_table",
     "to_csv",

@@ -43,7 +43,7 @@ def score_table(
 ) -> Table:
     """Put scores together, and compare each row with the baseline.
 
-    The numbers depend on neither the order of what is measured nor on what else is in the table.
+    The numbers of a cell depend neither on the order of what is measured nor on other cells.
 
     Args:
         measured: All systems on all test sets, with all seeds; some may be missing.
@@ -147,7 +147,7 @@ def _sampled(
     cells: Mapping[tuple[str, str], Mapping[str, Measured]],
     resamples: int,
     key: Sequence[int],
-) -> dict[tuple[str, str], _BySeed]:
+) -> Mapping[tuple[str, str], _BySeed]:
     """Scores of a column, with what they become on rows drawn for all of its cells."""
     import numpy as np
 
@@ -162,7 +162,7 @@ def _sampled(
             raise DataError(
                 f"{_where(each)}: the metric is not finite on all test rows, or on rows drawn "
                 f"from them",
-                hint="a metric must be a number for any rows: give it a value where it divides by 0",
+                hint="a metric must be a number for any rows, also where it would divide by 0",
             )
         sampled.setdefault((each.row, column), {})[each.seed or ""] = _Sampled(value, samples)
     return sampled
@@ -172,13 +172,13 @@ def _averaged(
     row: str, columns: Sequence[str], sampled: Mapping[tuple[str, str], _BySeed]
 ) -> dict[str, _Sampled]:
     """Means over columns, for the seeds that a row has in all of them; empty with one column."""
-    lines = [sampled.get((row, column), {}) for column in columns]
+    lines = [sampled.get((row, column), {}) for column in sorted(columns)]  # sums are the same then
     if len(lines) < 2:
         return {}
     return {
         seed: _Sampled(
             fmean(line[seed].value for line in lines),
-            sum(line[seed].samples for line in lines) / len(lines),
+            _mean([line[seed].samples for line in lines]),
         )
         for seed in lines[0]
         if all(seed in line for line in lines)

@@ -98,9 +98,9 @@ def fit(live: Any, tokenizer: Any) -> Callable[..., float]:
 
     import torch
 
-    def train(logic: Any, features: Sequence[Any], steps: int = 60) -> float:
+    def train(logic: Any, features: Sequence[Any], steps: int = 60, rate: float = 0.01) -> float:
         live.model.requires_grad_(requires_grad=True)
-        optimizer = torch.optim.Adam(live.model.parameters(), lr=0.02)
+        optimizer = torch.optim.Adam(live.model.parameters(), lr=rate)
         loss = torch.tensor(float("nan"))
         for step in range(steps):
             positioned = [

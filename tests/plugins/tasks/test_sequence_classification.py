@@ -48,7 +48,7 @@ def test_the_plain_library_loads_the_head(
     batch = logic.collate(logic.encode(data, tokenizer, LABELS, training=False), tokenizer)
     inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
     other = loaded_elsewhere(logic)
-    assert other.get_labels() == list(LABELS)
+    assert other.get_labels_dict() == dict(enumerate(LABELS))
     with torch.no_grad():
         expected = logic.outputs(live, batch)["logits"]
         assert torch.equal(other(**inputs).logits, expected)

@@ -27,6 +27,7 @@ class Logits:
 def kept(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Folder by adapter; those with `task` in their name have a head for three classes."""
     import adapters.configuration as configs
+
     from libraries import tiny
 
     kinds = {

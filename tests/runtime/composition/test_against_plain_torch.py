@@ -14,13 +14,10 @@ from libraries import tiny  # noqa: E402
 from runtime import reference as plain  # noqa: E402
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 LAST = tiny.LAYERS - 1
 SCALE = 6 / 2  # alpha / r of the LoRAs
-
-Case = "tuple[Any, Callable[[dict[str, plain.File]], dict[str, Any]]]"
 
 # A tree, and what the reference needs to know of the files for the same.
 CASES: dict[str, Any] = {

@@ -19,7 +19,25 @@ base_model_aliases: [a, 'b', "c"]
 adapters: &all
   english: AdapterHub/en@main
   no: ./no
+  language: ./<language>
+datasets: {d: {path: d/<language>, limit: {train: 3}}, e: hub/e}
+heads:
+  h: {path: h/<seed>, task: sort, labels: [x, y]}
 steps:
+  learn:
+    for_each: {seed: [0, 1]}
+    train: fit
+    on: {stack: [language/jav, no]}
+    data: {train: {d/jav: 0.5, e: 1}, validation: e}
+    adapter: {config: c, r: 2}
+    with: {seed: <seed>}
+  table:
+    evaluate: {sort: {width: 3}}
+    for_each: {language: [jav, sun], seed: [0, 1]}
+    data: d
+    rows: {one: learn, two: {average: {language: 0.5, learn: 0.5}}}
+    head: h
+    baseline: one
   bridge:
     merge: linear
     adapters: {english: 0.4, no: &w 1e-3}
@@ -38,6 +56,7 @@ SNIPPETS = st.sampled_from(
         *["\\", "\\ud800", "\\UFFFFFFFF", "\x00", "\x07", "\u2028", "\x85", "\ufeff", "\ud800"],
         *[".inf", ".nan", "1e999", "0x", "012", "true", "no", "@", "`", "drop", "bridge", "from "],
         *["train: x", "for_each: ", "datasets: ", "english", "  ", "    ", "merge: ", "[key]"],
+        *["<seed>", "<language>", "language/", "/jav", "learn", "rows: ", "seed", "table", "h"],
         *["<one>", "<list>", "<patterns>", "9" * 400, "{" * 30, "[" * 60],
     ]
 )
@@ -51,12 +70,16 @@ def check(text: str, *overrides: str) -> None:
     except RecipeError as error:
         caught = error
     else:
-        assert set(loaded.recipe.order()) == set(loaded.recipe.steps)
+        assert {step.step for step in loaded.expansion.steps} == set(loaded.recipe.steps)
         return
     assert caught.problems
     for problem in caught.problems:
         where = str(problem.where)
         assert re.fullmatch(r"r\.yaml:[0-9]+:[0-9]+|r\.yaml|--set .*", where, re.DOTALL), where
+
+
+def test_the_recipe_to_start_from_is_right() -> None:
+    assert len(recipe_from_text(RECIPE, "r.yaml").expansion.steps) == 5
 
 
 def edited(edits: list[tuple[int, int, str]]) -> str:
@@ -112,6 +135,7 @@ TREES = st.recursive(
                 [
                     *["version", "adapters", "steps", "merge", "roles", "with", "heads", "dtype"],
                     *["format", "a", "b", "s", "train", "datasets", "base_model_aliases"],
+                    *["for_each", "on", "data", "rows", "compose", "evaluate", "path", "weights"],
                 ]
             ),
             inner,
@@ -137,6 +161,11 @@ TREES = st.recursive(
             "steps.final",
             "base_model_aliases",
             "adapters.no",
+            *("steps.learn", "steps.learn.on", "steps.learn.data", "steps.learn.adapter"),
+            *("steps.learn.for_each", "steps.learn.with", "steps.learn.task", "steps.table"),
+            *("steps.table.rows", "steps.table.rows.one", "steps.table.head", "steps.table.data"),
+            *("steps.table.for_each", "steps.table.evaluate", "steps.table.with"),
+            *("datasets", "datasets.d", "datasets.d.limit", "heads", "heads.h", "heads.h.labels"),
         ]
     ),
     TREES,

@@ -29,28 +29,31 @@ def test_is_plain_json_with_a_description_everywhere() -> None:
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert schema["title"] == "xlmerge recipe"
     step = schema["$defs"]["MergeStep"]
-    assert {"with", "merge", "heads"} <= set(step["properties"])
+    assert {"with", "merge", "heads", "for_each"} <= set(step["properties"])
     assert "with_" not in step["properties"]
-    for model in (schema, step):
+    assert {"TrainStep", "EvaluateStep", "Dataset", "Head"} <= set(schema["$defs"])
+    for model in (schema, *schema["$defs"].values()):
         assert model["examples"]
         assert all(field["description"] for field in model["properties"].values())
 
 
 def test_methods_become_an_enum() -> None:
-    assert "enum" not in recipe_json_schema()["$defs"]["MergeStep"]["properties"]["merge"]
+    assert "anyOf" not in recipe_json_schema()["$defs"]["MergeStep"]["properties"]["merge"]
     step = recipe_json_schema({"ties": {}, "linear": {}})["$defs"]["MergeStep"]
-    assert step["properties"]["merge"]["enum"] == ["linear", "ties"]
+    assert step["properties"]["merge"]["anyOf"][0] == {"enum": ["linear", "ties"]}
     assert "allOf" not in step
 
 
 def test_examples_are_recipes() -> None:
-    from xlmerge.recipe import MergeStep, Recipe
+    from xlmerge import recipe
+    from xlmerge.recipe import Recipe
 
     schema = recipe_json_schema()
     for example in schema["examples"]:
         Recipe.model_validate(example)
-    for example in schema["$defs"]["MergeStep"]["examples"]:
-        MergeStep.model_validate(example)
+    for name in ("MergeStep", "TrainStep", "EvaluateStep", "Dataset", "Head"):
+        for example in schema["$defs"][name]["examples"]:
+            getattr(recipe, name).model_validate(example)
 
 
 def test_tells_recipes_from_others() -> None:
@@ -67,7 +70,11 @@ def test_tells_recipes_from_others() -> None:
         RECIPE | {"version": 2},
         RECIPE | {"steps": {}},
         RECIPE | {"adapters": {"a b": "x"}},
-        RECIPE | {"datasets": {}},
+        RECIPE | {"datasets": []},
+        RECIPE | {"datasets": {"d": {"path": "x", "format": "xls"}}},
+        RECIPE | {"heads": {"h": {"path": "x"}}},
+        broken(for_each={"x": []}),
+        broken(for_each={"x": [0.5]}),
         broken(merge="nothing"),
         broken(adapters={"a": "1"}),
         broken(adapters=[]),
@@ -76,5 +83,70 @@ def test_tells_recipes_from_others() -> None:
         broken(colour="red"),
         {"steps": RECIPE["steps"]} | {"version": 1, "steps": {"s": {"adapters": ["a"]}}},
         broken(**{"with": {"t": "x"}}),
+    ):
+        assert not validator.is_valid(wrong), wrong
+
+
+LIVE: dict[str, Any] = {
+    "version": 1,
+    "base_model": "m",
+    "adapters": {"language": "a/<language>"},
+    "datasets": {"d": {"path": "d/<language>", "limit": {"train": 3}}, "e": "hub/e"},
+    "heads": {"h": {"path": "h.bin", "task": "sorting", "pooling": "mean"}},
+    "steps": {
+        "t": {
+            "for_each": {"seed": [0, "x"]},
+            "train": "fitter",
+            "task": {"sorting": {"width": 3}},
+            "on": {"stack": ["language/jav", "language/sun"], "weights": [1, 2]},
+            "data": {"train": {"d/jav": 0.5, "d/sun": 0.5}, "validation": ["d/jav"]},
+            "adapter": {"config": "seq_bn", "reduction_factor": 2},
+            "with": {"seed": "<seed>", "steps": 3},
+        },
+        "v": {
+            "evaluate": "sorting",
+            "for_each": {"language": ["jav"], "seed": [0]},
+            "data": "d",
+            "rows": {"one": {"stack": ["language", "t"]}, "two": "t"},
+            "head": "h",
+            "with": {"batch_size": 8},
+        },
+    },
+}
+
+
+def live(step: str, **changed: Any) -> dict[str, Any]:
+    return LIVE | {"steps": LIVE["steps"] | {step: LIVE["steps"][step] | changed}}
+
+
+def test_trainers_and_tasks() -> None:
+    from xlmerge.recipe import Recipe
+
+    jsonschema = pytest.importorskip("jsonschema")
+    whole = {"type": "integer"}
+    schema = recipe_json_schema(
+        {"linear": {}},
+        trainers={"fitter": {"properties": {"seed": {}, "steps": whole}}},
+        tasks={"sorting": {"properties": {"width": whole}, "additionalProperties": False}},
+        evaluation={"properties": {"batch_size": whole}, "additionalProperties": False},
+    )
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    for right in (LIVE, live("t", train="<seed>"), live("t", task="sorting", adapter="seq_bn")):
+        Recipe.model_validate(right)
+        validator.validate(right)
+    for wrong in (
+        live("t", train="fiter"),
+        live("t", task="sortin"),
+        live("t", task={"sorting": {"widht": 3}}),
+        live("t", task={}),
+        live("t", data=[]),
+        live("t", adapter={"reduction_factor": 2}),
+        live("t", on=5),
+        live("t", merge="linear"),
+        live("t", **{"with": {"steps": "x"}}),
+        live("v", evaluate="sort"),
+        live("v", rows={}),
+        live("v", **{"with": {"batch": 1}}),
     ):
         assert not validator.is_valid(wrong), wrong

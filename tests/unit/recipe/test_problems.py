@@ -39,6 +39,12 @@ def step(lines: str) -> str:
         ("mrege: linear\nadapters: [english]", "7:5", "unknown key `mrege`", "`merge`?"),
         ("merge: m\nwith_: {}\nadapters: [english]", "8:5", "unknown key `with_`", "`with`"),
         ("adapters: [english]", "6:3", "the step `s` lacks `merge`", "`merge: METHOD`"),
+        (
+            "with: {a: 1}",
+            "6:3",
+            "the step `s` does not say what it does: expected one of `merge`, `train`, `evaluate`",
+            "`train: TRAINER`",
+        ),
         ("merge: linear", "6:3", "the step `s` has no inputs", "`roles:`"),
         ("merge: linear\nadapters:", "6:3", "the step `s` has no inputs", "`roles:`"),
         ("merge: 5\nadapters: [english]", "7:12", "expected a text, found the number 5", "quotes"),
@@ -190,7 +196,8 @@ GOOD = STEPS + "adapters: {a: ./a}\n"
             "5:21",
             "expected a list, found the text 'x'",
         ),
-        (GOOD + "version: 1\ndatasets: {}\n", "4:1", "`datasets` is reserved"),
+        (GOOD + "version: 1\ndatasets: []\n", "4:11", "expected a mapping"),
+        (GOOD + "version: 1\nbase_model: <size>\n", "4:13", "a recipe has one base model"),
         (
             "version: 1\nadapters: {a b: x}\nsteps: {s: {merge: m, adapters: [a b]}}\n",
             "2:12",
@@ -221,19 +228,20 @@ def test_of_a_recipe(text: str, where: str, message: str) -> None:
     assert message in problem.message
 
 
-@pytest.mark.parametrize("kind", ["train", "search", "evaluate", "convert"])
+@pytest.mark.parametrize("kind", ["search", "convert"])
 def test_reserved_kinds(kind: str) -> None:
     (problem,) = problems(step(f"{kind}: x\ncompose: {{stack: [nobody]}}\ndata: javanese"))
     assert problem.where == "r.yaml:7:5"
-    words = f"`{kind}` is reserved: this version of xlmerge runs merge steps only"
+    words = (
+        f"`{kind}` is reserved: this version of xlmerge runs steps that merge, train or evaluate"
+    )
     assert problem.message == words
 
 
-def test_for_each_is_reserved_and_its_step_is_still_a_name() -> None:
-    text = step("merge: m\nadapters: [nobody]\nfor_each: {a: [b]}")
+def test_a_reserved_step_is_still_a_name() -> None:
+    text = step("search: m\nadapters: [nobody]")
     (problem,) = problems(text + "  t: {merge: m, adapters: [s]}\n")
-    assert problem.where == "r.yaml:9:5"
-    assert "`for_each` is reserved" in problem.message
+    assert problem.where == "r.yaml:7:5"
 
 
 def test_a_step_has_one_kind() -> None:
@@ -264,13 +272,13 @@ color: red
 adapters:
   english: 5
   ger man: ./de
-datasets: {}
+datasets: []
 steps:
   one:
     merge: linear
     adapters: {englsh: x}
   two:
-    evaluate: accuracy
+    search: grid
   three:
     merge: linear
     adapters: [four, five]
@@ -280,7 +288,7 @@ steps:
 """
     places = [str(problem.where).removeprefix("r.yaml:") for problem in problems(text)]
     assert places == [
-        *["1:10", "2:1", "4:12", "5:3", "6:1", "10:16", "10:24"],
+        *["1:10", "2:1", "4:12", "5:3", "6:11", "10:16", "10:24"],
         *["12:5", "13:3", "15:22", "16:12", "17:3"],
     ]
 

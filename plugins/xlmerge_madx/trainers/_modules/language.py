@@ -53,7 +53,7 @@ def train(
     live = work.live
     if _HEAD not in live.model.heads or live.model.heads[_HEAD].config["head_type"] != "masked_lm":
         raise ModelError(
-            f"{live.reference}: the checkpoint has no masked-LM head to train a language adapter by",
+            f"{live.reference}: the checkpoint has no masked-LM head, which trains the adapter",
             hint="take the checkpoint as it was pre-trained (xlm-roberta-base)",
         )
     if "validation" not in work.data:
@@ -99,7 +99,7 @@ def _check_inverse(work: Training, stage: Stage) -> None:
 
 
 def _own_layers(head: Mapping[str, nn.Parameter]) -> dict[str, nn.Parameter]:
-    """The head without the output embeddings and their bias, which are as large as the vocabulary."""
+    """The head without output embeddings and bias, which are as large as the vocabulary."""
     last = max(int(name.split(".")[-2]) for name in head)
     return {name: p for name, p in head.items() if int(name.split(".")[-2]) != last}
 

@@ -99,7 +99,7 @@ class MultipleChoice:
     def collate(self, features: Sequence[Features], tokenizer: Any) -> Batch:
         """Inputs ``[batch, choices, tokens]``, and ``labels`` ``[batch]``."""
         flat = [
-            {name: feature[name][at] for name in feature if name not in ("labels", "row")}
+            inputs_of(feature, at)
             for feature in features
             for at in range(len(feature["input_ids"]))
         ]

@@ -19,7 +19,7 @@ def masked(
     ids: Sequence[int],
     *,
     probability: float,
-    key: tuple[int, int],
+    key: Sequence[int],
     mask: int,
     special: Sequence[int],
     vocabulary: int,
@@ -29,7 +29,7 @@ def masked(
     Args:
         ids: Token ids.
         probability: That a token has to be guessed.
-        key: Seed and number of the input: the same pair always draws the same, whatever else was
+        key: Seed and number of the input: the same key always draws the same, whatever else was
             drawn before it.
         mask: Id of the mask.
         special: Ids that are never chosen, and never put in another's place.
@@ -38,7 +38,7 @@ def masked(
     Returns:
         The ids to read, and the labels: ``IGNORED`` where nothing has to be guessed.
     """
-    stream = keyed(key[0], "masks", key[1])
+    stream = keyed("masks", *key)
     # All numbers are drawn before any is used, so that a token's fate is its place's alone.
     choice, fate = stream.random((2, len(ids)))
     never = np.unique(np.asarray(special, dtype=np.int64))

@@ -24,7 +24,7 @@ def column(rows: Rows, name: str) -> list[Any]:
             f"the data has no column `{name}`; it has {', '.join(rows.column_names) or 'none'}",
             hint=f"say which one it is: `columns: {{{name}: ...}}` at the data set",
         )
-    return list(rows[name])
+    return list(rows[name][:])  # a slice: one by one, recent releases take 20 µs an entry
 
 
 def texts(rows: Rows, name: str) -> list[str]:

@@ -26,6 +26,8 @@ def vocabulary_logits(live: LiveModel, batch: Batch, where: torch.Tensor) -> tor
     ``BertStyleMaskedLMHead.forward`` does at all positions. The vocabulary is by far its largest
     factor, and six tokens in seven are not asked for.
 
+    A head of transformers, which PEFT's adapters bring, is run whole.
+
     Args:
         live: The model; its active head is one of these.
         batch: Inputs ``[batch, tokens]``.
@@ -34,6 +36,9 @@ def vocabulary_logits(live: LiveModel, batch: Batch, where: torch.Tensor) -> tor
     Returns:
         ``[positions, vocabulary]``
     """
+    if live.head is None:
+        logits: torch.Tensor = live.forward(**model_inputs(batch)).logits
+        return logits[where]
     hidden = live.encode(**model_inputs(batch))[where]
     *layers, decoder = live.head
     for layer in layers:

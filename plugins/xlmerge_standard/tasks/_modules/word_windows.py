@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from xlmerge.errors import DataError, ModelError
-from xlmerge_standard.tasks._modules.windows import frame
+from xlmerge.runtime.data import special_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -45,7 +45,7 @@ def word_windows(
         DataError: ``length`` has no room for anything but special tokens.
         ModelError: The tokenizer cannot tell which word a token is of.
     """
-    before, behind = frame(tokenizer)
+    before, behind = special_frame(tokenizer)
     room = length - len(before) - len(behind)
     if room < 1:
         raise DataError(f"`max_length: {length}` has no room beside the special tokens")

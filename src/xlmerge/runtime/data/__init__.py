@@ -7,7 +7,7 @@ from xlmerge.runtime.data.files import data_files
 from xlmerge.runtime.data.labels import class_ids, class_names
 from xlmerge.runtime.data.load import load_rows
 from xlmerge.runtime.data.order import keyed, sampling_weights
-from xlmerge.runtime.data.packing import packed
+from xlmerge.runtime.data.packing import packed, special_frame
 from xlmerge.runtime.data.schedule import Schedule
 
 __all__ = [
@@ -19,4 +19,5 @@ __all__ = [
     "load_rows",
     "packed",
     "sampling_weights",
+    "special_frame",
 ]

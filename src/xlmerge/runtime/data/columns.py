@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from xlmerge.errors import DataError
-from xlmerge.recipe.wording import did_you_mean, found, listing, shortened
+from xlmerge.recipe.wording import found, listing, nearest, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -117,8 +117,9 @@ def columns_for(request: DataRequest, task: Task) -> Columns:
 def _hint(column: str, source: str, there: list[str]) -> str:
     if len(there) == 1 and any(separator in there[0] for separator in ";\t|"):
         return "the header is a single column: fields lie between commas in csv, tabs in tsv"
-    near = did_you_mean(source, there, what="columns of the data")
-    return f"say which one it is with `columns: {{{column}: NAME}}`; {near}"
+    near = nearest(source, there)
+    guess = near[0] if near else "NAME"
+    return f"say which column of the data it is: `columns: {{{column}: {guess}}}`"
 
 
 def _excerpt(row: Mapping[str, Any]) -> str:

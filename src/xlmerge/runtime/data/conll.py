@@ -56,8 +56,8 @@ def one_token_a_line(
             continue
         if len(parts) != width:
             raise DataError(
-                f"{path}:{number}: {len(parts)} fields between {'tabs' if tab else 'spaces'}, but "
-                f"the first token has {width}",
+                f"{path}:{number}: expected {width} fields between {'tabs' if tab else 'spaces'}, "
+                f"as the first token has, found {len(parts)}",
                 hint="write one token a line, each with the same number of fields",
             )
         if width == _CONLLU_FIELDS and tab and _NO_WORD.fullmatch(parts[0]):
@@ -94,7 +94,7 @@ def _fields(path: Path, columns: Mapping[str, str], width: int) -> dict[str, int
             raise DataError(
                 f"{path}: column {column!r} is said to be {field!r}, but the columns of this "
                 f"format have no names",
-                hint="give its number, counted from 0, as in `columns: {tokens: 0, tags: 1}`",
+                hint="give its number, counted from 0: `columns: {tokens: '0', tags: '1'}`",
             ) from None
         if width and not -width <= number < width:
             raise DataError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from xlmerge.errors import DataError, ParameterError
 
@@ -86,7 +86,7 @@ class Mixture:
         self._seed = seed
         self._before: list[list[int]] = [[0] * len(sizes)]  # draws before each block
         self._draws: tuple[int, list[int], list[int]] = (-1, [], [])
-        self._orders: dict[tuple[int, int], tuple[int, list[int]]] = {}  # two epochs of each
+        self._orders: dict[tuple[int, int], tuple[int, Any]] = {}  # two epochs of each
 
     def place(self, position: int) -> tuple[int, int]:
         """Data set and row at a position, from 0."""
@@ -102,9 +102,9 @@ class Mixture:
         kept = self._orders.get((source, epoch % 2))
         if kept is None or kept[0] != epoch:
             stream = keyed(self._seed, "rows", source, epoch)
-            kept = (epoch, stream.permutation(self._sizes[source]).tolist())
+            kept = (epoch, stream.permutation(self._sizes[source]))
             self._orders[source, epoch % 2] = kept
-        return kept[1][offset]
+        return int(kept[1][offset])
 
     def _drawn(self, block: int, offset: int) -> tuple[int, int]:
         """The data set at an offset of a block, and how often the block drew it before."""

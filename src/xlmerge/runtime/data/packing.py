@@ -10,7 +10,7 @@ from xlmerge.errors import DataError, ModelError, ParameterError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-__all__ = ["packed"]
+__all__ = ["packed", "special_frame"]
 
 _BATCH = 1000  # texts that are tokenised together
 _FEWEST = 2  # tokens of a tail that are worth a block: one predicts nothing of another
@@ -33,7 +33,7 @@ def packed(texts: Iterable[str], tokenizer: Any, length: int) -> list[list[int]]
         ModelError: The tokenizer has no token that could separate texts.
         ParameterError: Special tokens leave no room for 2 tokens of text.
     """
-    before, after = _around(tokenizer)
+    before, after = special_frame(tokenizer)
     room = length - len(before) - len(after)
     if room < _FEWEST:
         raise ParameterError(
@@ -70,11 +70,14 @@ def _tokenised(texts: Iterable[str], tokenizer: Any) -> Iterator[list[int]]:
         yield from encoded["input_ids"]
 
 
-def _around(tokenizer: Any) -> tuple[Sequence[int], Sequence[int]]:
+def special_frame(tokenizer: Any) -> tuple[Sequence[int], Sequence[int]]:
     """Special tokens that the tokenizer puts before and after a text.
 
     Taken from a text it has encoded: ``build_inputs_with_special_tokens`` is not what the fast
     tokenizers do.
+
+    Raises:
+        ModelError: It makes no token of a text.
     """
     encoded = tokenizer("a", return_special_tokens_mask=True)
     ids, special = encoded["input_ids"], encoded["special_tokens_mask"]

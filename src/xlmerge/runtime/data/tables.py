@@ -75,8 +75,8 @@ def _rows(
                 continue
         if len(row) != len(header):
             raise DataError(
-                f"{path}:{line}: {len(row)} fields, but there are {len(header)} columns "
-                f"({listing(header)})",
+                f"{path}:{line}: expected {len(header)} fields ({listing(header)}), found "
+                f"{len(row)}",
                 hint="a field that holds the separator needs quotation marks around it (csv only)",
             )
         yield line, dict(zip(header, row, strict=True))

@@ -28,8 +28,8 @@ def check_block(model: Any, block: Any, labels: Mapping[str, str]) -> None:
         labels: Name in the model to name in the recipe, for messages.
 
     Raises:
-        CompositionError: The library refuses it, a block lacks one of its adapters in a module where others of the setup
-            sit, or such a module cannot run the block.
+        CompositionError: The library refuses it, a block lacks one of its adapters in a module
+            where others of the setup sit, or such a module cannot run the block.
     """
     if not isinstance(block, AdapterCompositionBlock):
         return

@@ -40,7 +40,7 @@ class Inputs:
         return len(self.lengths)
 
 
-class _Scheduled(Dataset[dict[str, Any]]):
+class _Scheduled(Dataset[dict[str, Any]]):  # type: ignore[misc]
     """The schedule, each input with the seed that a task draws its masks by."""
 
     def __init__(self, schedule: Schedule, seed: int) -> None:
@@ -53,7 +53,7 @@ class _Scheduled(Dataset[dict[str, Any]]):
         return {**self._schedule[position], "mask_seed": self._seed}
 
 
-class _Parts(Sampler[list[int]]):
+class _Parts(Sampler[list[int]]):  # type: ignore[misc]
     """The positions that this process computes, in as many batches as it accumulates."""
 
     def __init__(self, *, steps: int, batch: int, parts: int) -> None:

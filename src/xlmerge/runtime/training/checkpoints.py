@@ -119,7 +119,7 @@ class Checkpoints:
         Args:
             best: Steps of the best state so far.
         """
-        if not rank() == 0:
+        if rank() != 0:
             return
         checkpoints = self._all("checkpoint")
         kept = [folder for _, folder in checkpoints[-_KEPT:]]

@@ -132,9 +132,7 @@ def fit(
     return work.report
 
 
-def _load_best(
-    checkpoints: Checkpoints, progress: Progress, trained: Trained, name: str
-) -> None:
+def _load_best(checkpoints: Checkpoints, progress: Progress, trained: Trained, name: str) -> None:
     folder: Path | None = checkpoints.best(progress.best_step)
     if folder is None:
         raise TrainingError(

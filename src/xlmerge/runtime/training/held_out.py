@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from xlmerge.runtime.distributed import rank, world_size
@@ -11,8 +12,6 @@ from xlmerge.runtime.scoring import score
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import numpy as np
 
     from xlmerge.runtime.protocol import Batch, Outputs
     from xlmerge.runtime.training.work import Training
@@ -56,7 +55,7 @@ class HeldOut:
             ModelError: The logits are not finite.
         """
         work = self._work
-        totals = sum(self._totals(run, rows, features) for rows, features in self._parts)
+        totals = np.sum([self._totals(run, *part) for part in self._parts], axis=0)
         if world_size() > 1:
             # On the processor, where there is float64 on every machine.
             shared = torch.as_tensor(totals)

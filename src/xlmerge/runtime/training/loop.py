@@ -15,6 +15,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch.nn.parallel import DistributedDataParallel
 from transformers import (
     PrinterCallback,
     Trainer,
@@ -89,6 +90,10 @@ class Loop(Trainer):  # type: ignore[misc]
         )
         # Without a launcher one device is used; the library would split batches among all.
         arguments._n_gpu = min(1, arguments.n_gpu)  # noqa: SLF001 - it has no other way to say so
+        # All processes loaded the base model from the same files: nothing of it need be sent.
+        DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(  # noqa: SLF001
+            objective, [f"model.{name}" for name in trained.frozen]
+        )
         super().__init__(model=objective, args=arguments, callbacks=[_AfterStep(self, progress)])
         self.remove_callback(PrinterCallback)
         self._objective, self._trained, self._batches = objective, trained, batches
@@ -148,7 +153,7 @@ class Loop(Trainer):  # type: ignore[misc]
         parameters = list(self._trained.parameters.values())
         gradients = [p.grad for p in parameters if p.grad is not None]
         # The processes' gradients were averaged, not summed.
-        torch._foreach_mul_(gradients, (world_size() / items).to(gradients[0].dtype))  # noqa: SLF001
+        torch._foreach_mul_(gradients, (world_size() / items).to(gradients[0].dtype))
         most = self._options.max_grad_norm or float("inf")
         self._norm = torch.nn.utils.clip_grad_norm_(parameters, most)
         self._losses.append(total / items)
@@ -227,14 +232,14 @@ class Loop(Trainer):  # type: ignore[misc]
         else:
             self._progress.start(self._checkpoints.progress(checkpoint))
             self._trained.load(self._checkpoints.tensors(checkpoint))
-            done = TrainerState.load_from_json(str(checkpoint / _TRAINER_STATE)).global_step
+            saved = TrainerState.load_from_json(str(checkpoint / _TRAINER_STATE))
+            done = int(saved.global_step)
             if done >= self._progress.total or self._progress.out_of_patience:
                 return done
         # Dropout must not draw alike in all processes.
         torch.manual_seed(self._seed * world_size() + rank())
         self.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
-        steps: int = self.state.global_step
-        return steps
+        return int(self.state.global_step)
 
 
 class _AfterStep(TrainerCallback):  # type: ignore[misc]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Objective"]
 
 
-class Objective(nn.Module):
+class Objective(nn.Module):  # type: ignore[misc]
     """What the processes share: its forward pass gives a loss, so that they can join gradients.
 
     Args:

@@ -30,7 +30,7 @@ class Progress:
         talks: Whether this process reports progress.
     """
 
-    def __init__(  # noqa: PLR0913 - the parts of a report
+    def __init__(
         self,
         work: Training,
         options: FitOptions,
@@ -170,7 +170,9 @@ class Progress:
             mean_length: Tokens of an input.
         """
         lines = self._log.lines
-        first, last = lines[0]["loss"], lines[-1]["loss"]
+        tenth = max(1, len(lines) // 10)
+        first = sum(line["loss"] for line in lines[:tenth]) / tenth
+        last = sum(line["loss"] for line in lines[-tenth:]) / tenth
         rate = steps * self._options.batch_size / max(self.seconds, 1e-9)
         report: dict[str, Any] = {
             "steps": steps,

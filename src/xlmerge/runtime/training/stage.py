@@ -44,9 +44,7 @@ class Stage:
 
 
 @contextmanager
-def staged(
-    work: Training, *, head: str | None = None, seed: int | None = None
-) -> Iterator[Stage]:
+def staged(work: Training, *, head: str | None = None, seed: int | None = None) -> Iterator[Stage]:
     """Make the adapter of a training, and activate it on top of what lies beneath.
 
     Its initial values follow from the seed and the shapes alone. It is called like the step,

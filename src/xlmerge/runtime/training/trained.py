@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 
@@ -22,6 +22,10 @@ _SAMPLED = 16
 class Trained:
     """The parameters that a training changes; all others are frozen while it is entered.
 
+    Attributes:
+        parameters: What is trained, by names in the model.
+        frozen: What is not.
+
     Args:
         model: The model.
         parameters: Those to train, by their names in the model.
@@ -39,7 +43,7 @@ class Trained:
         self._model = model
         self.parameters = dict(parameters)
         chosen = {id(parameter) for parameter in parameters.values()}
-        self._frozen = {name: p for name, p in found.items() if id(p) not in chosen}
+        self.frozen = {name: p for name, p in found.items() if id(p) not in chosen}
         self._before: dict[str, torch.Tensor] = {}
         self._marks: dict[str, tuple[int, int]] = {}
         self._sums: dict[str, float] = {}
@@ -49,8 +53,8 @@ class Trained:
         """How many numbers are trained."""
         return sum(parameter.numel() for parameter in self.parameters.values())
 
-    def __enter__(self) -> Trained:
-        for parameter in self._frozen.values():
+    def __enter__(self) -> Self:
+        for parameter in self.frozen.values():
             parameter.requires_grad_(requires_grad=False)
             parameter.grad = None
         for parameter in self.parameters.values():
@@ -66,13 +70,14 @@ class Trained:
     def remember(self) -> None:
         """Take down how everything is; called when the model lies where it is trained."""
         self._before = {name: p.detach().clone() for name, p in self.parameters.items()}
-        # torch counts the writes to a tensor, which costs nothing to look at; sums of some see
-        # writes past the count, too.
-        self._marks = {name: (p.data_ptr(), p._version) for name, p in self._frozen.items()}  # noqa: SLF001
-        self._sums = {name: _sum(self._frozen[name]) for name in self._sample()}
+        self._sums = {name: _sum(self.frozen[name]) for name in self._sample()}
 
     def check_gradients(self) -> None:
         """After the first backward pass: gradients are where they should be, and nowhere else.
+
+        Takes down where the frozen parameters lie, too, and how often they were written to: torch
+        counts that, so it costs nothing. Not earlier, since processes that train together move them
+        when they join.
 
         Raises:
             TrainingError: They are not.
@@ -84,9 +89,10 @@ class Trained:
                 f"{_named(without)}; they do not take part in the loss",
                 hint="is the adapter active, and of a kind that the composition runs?",
             )
-        strange = [name for name, p in self._frozen.items() if p.grad is not None]
+        strange = [name for name, p in self.frozen.items() if p.grad is not None]
         if strange:
             raise TrainingError(f"frozen parameters got gradients: {_named(strange)}")
+        self._marks = {name: (p.data_ptr(), p._version) for name, p in self.frozen.items()}  # noqa: SLF001
 
     def check_changes(self, steps: int) -> None:
         """At the end: everything trained has changed, and nothing else.
@@ -106,10 +112,11 @@ class Trained:
             )
         strange = [
             name
-            for name, p in self._frozen.items()
-            if (p.data_ptr(), p._version) != self._marks[name]  # noqa: SLF001
+            for name, mark in self._marks.items()
+            if (self.frozen[name].data_ptr(), self.frozen[name]._version) != mark  # noqa: SLF001
         ]
-        strange += [name for name, total in self._sums.items() if _sum(self._frozen[name]) != total]
+        # Sums of some see what was written past the count.
+        strange += [name for name, total in self._sums.items() if _sum(self.frozen[name]) != total]
         if strange:
             raise TrainingError(f"training changed what is frozen: {_named(strange)}")
 
@@ -136,7 +143,7 @@ class Trained:
 
     def _sample(self) -> list[str]:
         """Some of the frozen ones, from the whole depth of the model."""
-        names = list(self._frozen)
+        names = list(self.frozen)
         return names[:: max(1, len(names) // _SAMPLED)]
 
 
