@@ -91,7 +91,9 @@ def run(
     listener: Listener | None = None,
     registry: Registry | None = None,
 ) -> RunResult:
-    """Carry out a recipe; each step's result goes to ``output/<step>``.
+    """Carry out a recipe: merge, train, evaluate; each step's result goes to ``output/<step>``.
+
+    Torch is imported when the first training or evaluation begins that is not up to date.
 
     Args:
         recipe: The YAML file.
@@ -103,8 +105,10 @@ def run(
         registry: Plugins; those installed if not given.
 
     Raises:
-        RecipeError: With everything that is wrong.
-        XLMergeError: While merging or writing.
+        RecipeError: With everything that is wrong. Of merges of adapters that are still to be
+            trained, as soon as these are there.
+        XLMergeError: While merging, training, scoring or writing. Nothing half-written is left
+            behind but checkpoints, from which the next call goes on.
     """
     job = recipe_job(recipe, output=output, overrides=overrides, force=force, update=update)
     return run_job(job, registry or _installed(), listener)[1]
@@ -118,9 +122,10 @@ def check(
     listener: Listener | None = None,
     registry: Registry | None = None,
 ) -> Work:
-    """Check a recipe against the adapters' headers and the methods, without merging.
+    """Check a recipe against the adapters' headers and what plugins offer, without carrying it out.
 
-    What is at the output now is no matter here. See :func:`run` for the arguments.
+    What is at the output now is no matter here, but for adapters that were trained as the recipe
+    says: merges of them are checked against their headers. See :func:`run` for the arguments.
 
     Raises:
         RecipeError: With everything that is wrong.

@@ -134,7 +134,7 @@ def test_the_help_s_recipes_can_be_read() -> None:
     assert command.help is not None
     recipes = []
     for paragraph in command.help.split("\n\n"):
-        head, _, body = paragraph.partition(":\n")
+        _, _, body = paragraph.partition(":\n")
         if "version: 1" in body:
             recipes.append(recipe_from_text(textwrap.dedent(body), "help"))
     assert [sorted(loaded.recipe.steps) for loaded in recipes] == [

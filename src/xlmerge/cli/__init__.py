@@ -31,6 +31,7 @@ COMMANDS = {
     "methods": "List merge methods, trainers, tasks and rules, or show one.",
     "plugins": "List the plugins, and which failed.",
     "schema": "Print the JSON Schema of recipes, for editors.",
+    "demo": "Transfer to real languages, in minutes and without a network.",
 }
 
 INTERRUPTED = 130  # what shells give a program that Ctrl-C ended

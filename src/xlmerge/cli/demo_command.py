@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
-
-if TYPE_CHECKING:
-    from xlmerge.demo.settings import Settings
 
 _FOLDER = Path("xlmerge-demo")
 

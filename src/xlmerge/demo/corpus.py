@@ -40,7 +40,7 @@ def labelled_phrases(book: Phrasebook, side: str, per_kind: int) -> list[tuple[s
     random = Random(f"{book.language} {side}")  # noqa: S311 - no secret; the same on every machine
     taken = _ambiguous(book)
     if side == "test":
-        taken |= {_bare(phrase) for phrase, _ in _of_side(book, "train")}
+        taken |= {words for words, _ in _of_side(book, "train")}
     rows: list[tuple[str, str]] = []
     for kind in KINDS:
         rows += [(phrase, kind) for phrase in _some(book, kind, side, per_kind, taken, random)]
@@ -89,12 +89,11 @@ def _some(
 
 
 def _of_side(book: Phrasebook, side: str) -> Iterator[tuple[str, str]]:
-    """Every entry once with its kind."""
-    random = Random(0)  # noqa: S311 - only the words count here
+    """Every wording of every entry, bare, with its kind."""
     for kind in KINDS:
         for code in book.codes(kind):
             if side_of(kind, code) == side:
-                yield book.phrase(kind, code, random), kind
+                yield from ((_bare(wording), kind) for wording in book.wordings(kind, code))
 
 
 def _ambiguous(book: Phrasebook) -> set[str]:
@@ -102,9 +101,9 @@ def _ambiguous(book: Phrasebook) -> set[str]:
     kind_of: dict[str, str] = {}
     twice = set()
     for side in ("train", "test"):
-        for phrase, kind in _of_side(book, side):
-            if kind_of.setdefault(_bare(phrase), kind) != kind:
-                twice.add(_bare(phrase))
+        for words, kind in _of_side(book, side):
+            if kind_of.setdefault(words, kind) != kind:
+                twice.add(words)
     return twice
 
 

@@ -86,10 +86,19 @@ class Phrasebook:
             pattern = random.choice(forms)
             return _tidy(pattern.get(plural, pattern["other"]).replace("{0}", str(number)))
         if kind == "currency":
-            forms = self._plurals.get(code, {})
-            name = forms.get(plural) or forms.get("other") or self._names[kind][code]
+            plurals = self._plurals_of(kind, code)
+            name = plurals.get(plural) or plurals.get("other") or self._names[kind][code]
             return _tidy(f"{number} {name}")
         return str(self._names[kind][code])
+
+    def wordings(self, kind: str, code: str) -> set[str]:
+        """Every text that an entry can become, numbers left out; none for dates."""
+        if kind == "date":
+            return set()
+        if kind in self._patterns:
+            forms = [text for each in self._patterns[kind][code] for text in each.values()]
+            return {_tidy(text.replace("{0}", "")) for text in forms}
+        return {self._names[kind][code], *map(_tidy, self._plurals_of(kind, code).values())}
 
     def joined(self, phrases: list[str]) -> str:
         """A list as the language writes it: ``a, b a c``."""
@@ -101,6 +110,10 @@ class Phrasebook:
         for phrase in reversed(phrases[1:-2]):
             text = self._pair("middle", phrase, text)
         return _tidy(self._pair("start", phrases[0], text))
+
+    def _plurals_of(self, kind: str, code: str) -> Mapping[str, str]:
+        found: Mapping[str, str] = self._plurals.get(code, {}) if kind == "currency" else {}
+        return found
 
     def _pair(self, name: str, first: str, second: str) -> str:
         # Not str.format: names may hold braces.

@@ -1,4 +1,4 @@
-"""The recipe of the demonstration: a file as a user would write it, and what to say of each step."""
+"""The recipe of the demonstration, as a user would write it, and what to say of each step."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def sections(settings: Settings) -> list[Section]:
     train: language_adapter
     task: {{masked_lm: {{max_length: 32, mask_probability: 0.25}}}}
     data: text
-    adapter: {{config: madx_language, reduction_factor: 2}}
+    adapter: madx_language
     with: {{steps: {settings.language_steps}, learning_rate: 0.003, batch_size: 16, seed: <seed>}}
 """,
         ),

@@ -38,14 +38,15 @@ def run_evaluation(plan: EvaluateStepPlan, state: RunState) -> tuple[str, Mappin
     facts = _facts(plan, state)
     keys = [cell_key(plan, cell, _facts_of(cell, facts)) for cell in plan.cells]
     fingerprint = evaluate_fingerprint(plan, keys, facts)
+    scratch = scratch_folder(job, plan.name, fingerprint)
     report = None if job.force else still_true(folder, fingerprint, state.work.memory)
     if report is not None:
+        drop_scratch(scratch)  # of a run that was killed when it was done
         return "up to date", report
     state.listener.model_starts()
     state.listener.step_started(plan.name, plan.task.descriptor.name)
     from xlmerge.runtime.steps import evaluate
 
-    scratch = scratch_folder(job, plan.name, fingerprint)
     open_scratch(scratch, anew=job.force)
     with staged_folder(folder) as stage:
         made = evaluate(_order(plan, keys, state, stage, scratch, facts))

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from xlmerge.checkpoint.provenance import differences, read_provenance
 from xlmerge.errors import Problem
+from xlmerge.plan import EvaluateRequest, TrainRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from xlmerge.checkpoint.provenance import Differences
+    from xlmerge.plan import DataRequest, HeadRequest
     from xlmerge.runner.job import Work
     from xlmerge.runner.manifest import Manifest
 
@@ -50,13 +52,31 @@ def _misplaced(work: Work, folder: Path) -> Iterator[tuple[str, str]]:
     recipe = work.job.recipe
     if recipe is not None and real in recipe.resolve().parents:
         yield f"the output {folder} holds the recipe", ELSEWHERE
-    for other, place in work.located.items():
-        source = place.path.resolve()
+    for other, path in _read_from(work):
+        source = path.resolve()
         if real == source or source in real.parents or real in source.parents:
-            yield f"the output {folder} and the input {other} ({place.path}) overlap", ELSEWHERE
+            yield f"the output {folder} and the input {other} ({path}) overlap", ELSEWHERE
     in_the_way = next((above for above in real.parents if above.exists()), None)
     if in_the_way is not None and not in_the_way.is_dir():
         yield f"the output would lie in {in_the_way}, which is a file", ELSEWHERE
+
+
+def _read_from(work: Work) -> Iterator[tuple[str, Path]]:
+    """What the job reads on this disk: adapters, the base model, data sets and heads."""
+    yield from ((name, place.path) for name, place in work.located.items())
+    if work.base is not None and work.base.path is not None:
+        yield "base_model", work.base.path
+    requests: list[DataRequest | HeadRequest] = []
+    for step in work.job.steps:
+        if isinstance(step, TrainRequest):
+            requests += [request for sets in step.data.values() for request, _ in sets]
+        elif isinstance(step, EvaluateRequest):
+            requests += [cell.data for cell in step.cells]
+            requests += [cell.head for cell in step.cells if cell.head is not None]
+    for name, request in {each.name: each for each in requests}.items():
+        path = (request.start / Path(request.path).expanduser()).absolute()
+        if path.exists():
+            yield name, path
 
 
 def _occupied(work: Work, manifest: Manifest, name: str, folder: Path) -> Iterator[tuple[str, str]]:

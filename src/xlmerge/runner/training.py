@@ -48,8 +48,11 @@ def run_training(plan: TrainStepPlan, state: RunState) -> tuple[str, Mapping[str
         facts = _facts(plan, state)
         fingerprint = train_fingerprint(plan, facts)
         report = None if job.force else still_true(folder, fingerprint, state.work.memory)
+        scratch = scratch_folder(job, plan.name, fingerprint)
         if report is None:
-            open_scratch(scratch_folder(job, plan.name, fingerprint), anew=job.force)
+            open_scratch(scratch, anew=job.force)
+        else:
+            drop_scratch(scratch)  # of a run that was killed when it was done
         return facts, fingerprint, report
 
     facts, fingerprint, report = by_first(decide)

@@ -242,7 +242,8 @@ def compose(  # noqa: PLR0913 - what a composition depends on
     if task is not None:
         task.prepare(live.model)
 
-    wish = HeadWish(name=head, labels=labels, scored=task is not None)
+    kind = None if task is None else str(task.head_config(labels)["head_type"])
+    wish = HeadWish(name=head, labels=labels, kind=kind)
 
     def side(library: Library, paths: Sequence[Path]) -> Side:
         if library == "adapters":

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from xlmerge.checkpoint.json_file import read_json
 from xlmerge.errors import DataError, XLMergeError
 from xlmerge.plugin.composition import leaves, tree_text
 from xlmerge.runtime.composing import compose
 from xlmerge.runtime.data.load import load_rows
+from xlmerge.runtime.heads import HEAD_CONFIG, labels_of_head, load_head_apart
 from xlmerge.runtime.kept_cells import KeptCell, keep, kept
 from xlmerge.runtime.live import LANGUAGE_MODEL_HEAD, LiveModel
 from xlmerge.runtime.scoring import score
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from xlmerge.runtime.protocol import Rows, TaskLogic
 
 __all__ = ["Evaluation"]
-
-HEAD_CONFIG = "head_config.json"
 
 
 @dataclass
@@ -138,8 +137,6 @@ class Evaluation:
     def _head(self, cell: CellOrder) -> str | None:
         """Name of the head in the model, where the adapters are not to bring it."""
         if cell.head is not None:
-            from xlmerge.runtime.heads import load_head_apart
-
             if cell.head.name not in self._heads:
                 self._heads[cell.head.name] = load_head_apart(
                     self._model(), cell.head, self.order.registry
@@ -161,16 +158,14 @@ def _labels_of_adapters(cell: CellOrder) -> tuple[str, ...]:
     Raises:
         DataError: Adapters under a rule that joins outputs have heads of different classes.
     """
-    found = ()
+    found: tuple[str, ...] = ()
     for leaf in leaves(cell.tree):
         path = cell.folders[leaf] / HEAD_CONFIG
         if not path.is_file():
             continue
-        config = json.loads(path.read_text(encoding="utf-8")).get("config") or {}
-        ids = config.get("label2id") or {}
-        names = tuple(sorted(ids, key=lambda name, ids=ids: int(ids[name])))
-        if names == tuple(f"LABEL_{index}" for index in range(len(names))):
-            continue  # made up by the library: says no more than how many there are
+        names = labels_of_head(read_json(path).get("config") or {})
+        if not names:
+            continue
         if found and names != found:
             raise DataError(
                 f"{tree_text(cell.tree)}: its heads have different classes: {', '.join(found)}; "

@@ -18,7 +18,7 @@ __all__ = [
     "channels_of",
     "check_channels",
     "check_class_count",
-    "check_labels",
+    "check_head",
     "no_head",
 ]
 
@@ -30,12 +30,18 @@ class HeadWish:
     Attributes:
         name: Name of a head in the model; None for the last one that an adapter brings.
         labels: Names of the data's classes in order; empty where they are not known.
-        scored: Whether a task reads the outputs, so that there has to be one.
+        kind: Type of head that a task reads the outputs of; None without a task, so that there may
+            be no head.
     """
 
     name: str | None = None
     labels: Sequence[str] = ()
-    scored: bool = True
+    kind: str | None = None
+
+    @property
+    def scored(self) -> bool:
+        """Whether a task reads the outputs, so that there has to be a head."""
+        return self.kind is not None
 
 
 def channels_of(block: Any) -> int:
@@ -64,17 +70,24 @@ def no_head(child: Child) -> ModelError:
     )
 
 
-def check_labels(where: str, config: Mapping[str, Any], labels: Sequence[str]) -> None:
-    """Refuse a head whose classes are others than the data's, or in another order.
+def check_head(where: str, config: Mapping[str, Any], wish: HeadWish) -> None:
+    """Refuse a head of another type, or whose classes are others than the data's.
 
     Args:
         where: The composition in words.
         config: Configuration of the head.
-        labels: Names of the data's classes in order; empty where they are not known.
+        wish: What the caller asks of it.
 
     Raises:
-        ModelError: They differ.
+        ModelError: The type, the classes or their order differ.
     """
+    if wish.kind is not None and config.get("head_type") != wish.kind:
+        raise ModelError(
+            f"{where}: the head is of the type {config.get('head_type')}; the task reads one of "
+            f"the type {wish.kind}",
+            hint="give the task the options that the head was trained with, or name another head",
+        )
+    labels = wish.labels
     numbers = config.get("label2id")
     if not labels or not isinstance(numbers, dict):
         return

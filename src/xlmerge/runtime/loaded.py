@@ -94,7 +94,11 @@ class Loaded:
         if member.head is not None and member.folder is not None:
             live = self._live
             if member.head not in live.model.heads:
-                live.load_head(member.head, member.folder)
+                before = live.model.active_head
+                try:
+                    live.load_head(member.head, member.folder)
+                finally:
+                    live.set_head(before)  # the library activates heads of plugins
         return member.head
 
     def trim(self) -> None:

@@ -17,7 +17,7 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from peft.utils.other import ModulesToSaveWrapper
 
 from xlmerge.errors import CompositionError, ModelError
-from xlmerge.runtime.head_choice import check_class_count, check_labels, no_head
+from xlmerge.runtime.head_choice import check_class_count, check_head, no_head
 from xlmerge.runtime.loaded import name_in_model
 from xlmerge.runtime.members import Child, Library, Member
 from xlmerge.runtime.peft_files import PeftFile
@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 __all__ = ["PeftLive", "PeftSide"]
 
 _MOST = 32
+# Types of heads of the adapters library that a class of transformers has the like of.
+_OF_TRANSFORMERS = frozenset(
+    {"classification", "tagging", "question_answering", "multiple_choice", "masked_lm"}
+)
 
 
 class PeftLive:
@@ -280,15 +284,26 @@ class PeftSide:
         if wish.scored and own is None and apart is None:
             raise no_head(child)
         if apart is not None:
-            check_labels(child.label, self.live.model.heads[apart].config, wish.labels)
-        elif own is not None and self.runner.classes is not None:
-            check_class_count(child.label, self.runner.classes, wish.labels)
+            check_head(child.label, self.live.model.heads[apart].config, wish)
+        elif own is not None:
+            self._check_own(child, wish)
         with self.runner.activated(child.block, own=own, apart=apart):
             yield
 
     def trim(self, below: Path) -> None:
         """Take out adapters of folders that go, and the longest unused where there are many."""
         self.runner.trim(below)
+
+    def _check_own(self, child: Child, wish: HeadWish) -> None:
+        """A head of transformers has a form of its own, whatever a task's options say."""
+        if wish.kind not in {None, *_OF_TRANSFORMERS}:
+            raise ModelError(
+                f"{child.label}: brings a head of transformers, and the task's options ask for one "
+                f"of the type {wish.kind}",
+                hint="leave out the options of the task that are about its head",
+            )
+        if self.runner.classes and self.runner.classes > 1:  # one row: choices, scored one by one
+            check_class_count(child.label, self.runner.classes, wish.labels)
 
     def _heads(self, child: Child, wish: HeadWish) -> tuple[str | None, str | None]:
         """Name of the adapter whose head is used, or of a head of the live model."""

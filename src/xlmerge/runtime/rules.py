@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from xlmerge.errors import CompositionError, ParameterError
@@ -45,13 +46,12 @@ def arguments_of(rule: CompositionRule, node: Node, children: Sequence[Any]) -> 
     for role in node.roles:
         if role not in known:
             raise CompositionError(f"{text}: `{rule.name}` has no role {role!r}", path=(role,))
-    if rule.count is None and plain:
-        raise CompositionError(
-            f"{text}: `{rule.name}` takes its children by role: {', '.join(known)}"
-        )
+    by_role = f"`{rule.name}` takes its children by role: {', '.join(known)}"
     for role, required in known.items():
         if required and role not in arguments:
-            raise CompositionError(f"{text}: `{rule.name}` needs the role {role!r}")
+            raise CompositionError(f"{text}: needs the role {role!r}; {by_role}")
+    if rule.count is None and plain:
+        raise CompositionError(f"{text}: {by_role}")
     if rule.count is not None:
         most = rule.count.most
         if plain < rule.count.least or (most is not None and plain > most):
@@ -70,6 +70,8 @@ def _add_weights(rule: CompositionRule, node: Node, arguments: dict[str, Any], t
         return
     if rule.weighted == "no":
         raise ParameterError(f"{text}: `{rule.name}` takes no weights")
+    if not all(map(math.isfinite, node.weights)):
+        raise ParameterError(f"{text}: weights are finite numbers")
     arguments["weights"] = node.weights
 
 

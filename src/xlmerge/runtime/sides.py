@@ -9,7 +9,7 @@ from adapters.composition import Parallel, Stack
 
 from xlmerge.errors import ModelError
 from xlmerge.runtime.guards import check_block
-from xlmerge.runtime.head_choice import channels_of, check_channels, check_labels, no_head
+from xlmerge.runtime.head_choice import channels_of, check_channels, check_head, no_head
 from xlmerge.runtime.loaded import Loaded
 from xlmerge.runtime.members import Child, Library
 
@@ -99,7 +99,7 @@ class AdaptersSide:
             check_channels(child)
         if wish.name is not None:
             self._check_known(wish.name)
-            check_labels(child.label, self.live.model.heads[wish.name].config, wish.labels)
+            check_head(child.label, self.live.model.heads[wish.name].config, wish)
             return wish.name if channels == 1 else [wish.name] * channels
         heads = [self._loaded.head(member) for member in _last(child)]
         found = [head for head in heads if head is not None]
@@ -111,7 +111,7 @@ class AdaptersSide:
             if wish.scored:
                 raise no_head(child)
             return None
-        check_labels(child.label, self.live.model.heads[found[-1]].config, wish.labels)
+        check_head(child.label, self.live.model.heads[found[-1]].config, wish)
         return found[-1]
 
     def _check_known(self, name: str) -> None:

@@ -21,7 +21,7 @@ def twin_of(model: Any, auto_class: str | None, classes: int | None) -> Any:
         model: A model of the adapters library.
         auto_class: Class of transformers to make it of; ``AutoModel`` if None. What it has on top
             of the base model is random.
-        classes: Number of classes of its head; None for as many as the configuration says.
+        classes: Number of classes of its head; None where that is no matter.
 
     Raises:
         ModelError: transformers has no such class for the architecture, or the weights of the two
@@ -32,8 +32,7 @@ def twin_of(model: Any, auto_class: str | None, classes: int | None) -> Any:
     for extra in ("adapters", "prediction_heads"):
         if hasattr(config, extra):
             delattr(config, extra)
-    if classes is not None:
-        config.num_labels = classes
+    config.num_labels = classes or 2  # the labels of the head that happens to be active go
     kind = getattr(transformers, auto_class or "AutoModel")
     try:
         with quiet(), torch.random.fork_rng(devices=[]):

@@ -161,7 +161,8 @@ def check_a_whole_adapter_is_written(run: TrainingRun) -> None:
         assert (place / "adapter_config.json").is_file(), f"{trainer.name} writes none to {place}"
         opened = open_adapter_folder(place)
         try:
-            assert cover(opened, run.case.registry).bundles, f"{trainer.name}: an empty adapter"
+            covered = cover(opened, run.case.registry)
+            assert covered.bundles(), f"{trainer.name}: an empty adapter"
         finally:
             opened.close()
     for name, tensor in _tensors(run).items():

@@ -59,6 +59,30 @@ def test_the_plain_library_loads_the_head(
         assert torch.equal(found, logic.outputs(live, batch)["logits"])
 
 
+def test_a_head_of_transformers_scores_each_choice(tokenizer: Any) -> None:
+    import transformers
+
+    config = transformers.XLMRobertaConfig(
+        vocab_size=len(tokenizer), hidden_size=8, num_hidden_layers=1, num_attention_heads=1
+    )
+    model = transformers.XLMRobertaForMultipleChoice(config).eval()
+
+    class Peft:
+        head = None
+        forward = staticmethod(model)
+
+    logic, data = multiple_choice.function(), rows(3, 4)
+    labels = logic.label_names(data)
+    batch = logic.collate(logic.encode(data, tokenizer, labels, training=False), tokenizer)
+    with torch.no_grad():
+        found = logic.outputs(Peft(), batch)["logits"]
+        for at in range(4):
+            inputs = {name: batch[name][at] for name in ("input_ids", "attention_mask")}
+            pooled = model.roberta(**inputs).pooler_output
+            expected = model.classifier(pooled)[:, 0]
+            torch.testing.assert_close(found[at], expected, rtol=0, atol=1e-6)
+
+
 def test_copa_asks_in_words(tokenizer: Any) -> None:
     data = rows(2, 3, question=["cause", "effect", "who lives here?"])
     features = multiple_choice.function().encode(

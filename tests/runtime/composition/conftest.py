@@ -19,6 +19,9 @@ class Logits:
     def prepare(self, model: Any) -> None:
         """No kinds of heads of its own."""
 
+    def head_config(self, labels: Any) -> dict[str, Any]:
+        return {"head_type": "classification", "num_labels": len(labels)}
+
     def outputs(self, live: Any, batch: dict[str, Any]) -> dict[str, Any]:
         return {"logits": live.forward(**batch).logits}
 

@@ -86,6 +86,13 @@ CASES: dict[str, Any] = {
         {"add": {"lora_a": -0.5, "lora_task": 2}},
         lambda f: {"delta": plain.low_rank([-0.5, 2], SCALE, f["lora_a"], f["lora_task"])},
     ),
+    "LoRA below a bottleneck": (
+        {"stack": ["lora_a", "task"]},
+        lambda f: {
+            "delta": plain.low_rank([1], SCALE, f["lora_a"]),
+            "after": plain.stacked(f["task"]),
+        },
+    ),
     "add (IA)³": (
         {"add": ["ia3_a", "ia3_task"]},
         lambda f: {"factor": plain.scaled(f["ia3_a"], f["ia3_task"])},
@@ -123,8 +130,14 @@ def test_the_formula(
 
 def _head(case: str, files: dict[str, plain.File]) -> dict[str, Any]:
     """The head of the last adapter that has one."""
-    names = {"add (IA)³": "ia3_task", "average of tasks": "task_b"}
-    name = names.get(case, "lora_task" if "LoRA" in case else "task")
+    names = {
+        "add (IA)³": "ia3_task",
+        "average of tasks": "task_b",
+        "average of LoRA": "lora_task",
+        "add LoRA": "lora_task",
+        "add LoRA with weights": "lora_task",
+    }
+    name = names.get(case, "task")
     return files[name].head
 
 

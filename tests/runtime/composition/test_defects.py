@@ -319,6 +319,12 @@ def test_a_block_without_its_adapters(library: Any, states: Any) -> None:
     assert "leave the same layers out" in str(error.value)
 
 
+def test_d3_adapters_and_weights_in_one(library: Any) -> None:
+    """Its documentation offers a mapping; `xlmerge.merge` takes one."""
+    with known_defect("D3: average_adapter of a mapping (adapters 1.3.0)", KeyError):
+        library.average_adapter("both", {"plain_a": 0.5, "cut": 0.5})
+
+
 # --- calls that are never made -----------------------------------------------------------------
 
 _NEVER = {

@@ -51,11 +51,11 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.fixture
 def run_peft(live: Any, stored: dict[str, Path], kept: Any, registry: Any) -> Any:
     def running(tree: Any, **how: Any) -> Any:
-        how = {"auto_class": CLASS, **how}
+        how = {"auto_class": CLASS, "task": Logits(), **how}
         folders = {**{f"bn_{name}": folder for name, folder in kept.items()}, **stored}
         with (
             torch.no_grad(),
-            compose(live, parse_tree(tree), folders, registry, task=Logits(), **how) as forward,
+            compose(live, parse_tree(tree), folders, registry, **how) as forward,
         ):
             return forward(dict(tiny.INPUTS))["logits"].clone()
 
@@ -158,6 +158,16 @@ def test_another_number_of_classes(run_peft: Any) -> None:
     run_peft("task", labels=("a", "b", "c"))
     with pytest.raises(ModelError, match="has 3 classes; the data has 2: a, b"):
         run_peft("task", labels=("a", "b"))
+
+
+class Pooled(Logits):
+    def head_config(self, labels: Any) -> dict[str, Any]:
+        return {"head_type": "xlmerge_mean_classification"}
+
+
+def test_options_that_a_head_of_transformers_has_not(run_peft: Any) -> None:
+    with pytest.raises(ModelError, match="the task's options ask for one of the type xlmerge_mean"):
+        run_peft("task", task=Pooled())
 
 
 def test_no_head(run_peft: Any) -> None:

@@ -23,6 +23,8 @@ from xlmerge.errors import (  # noqa: E402
 from xlmerge.plugin.composition import parse_tree  # noqa: E402
 from xlmerge.runtime.composing import compose  # noqa: E402
 
+from .conftest import Logits  # noqa: E402
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -47,6 +49,7 @@ REFUSED: list[tuple[Any, type[XLMergeError], str]] = [
     ({"ensemble": ["task", "task_b"], "weights": [0.5, 0.6]}, ParameterError, "1 together"),
     ({"ensemble": ["task", "task_b"], "weights": [1.5, -0.5]}, ParameterError, "at least 0"),
     ({"average": {"plain_a": 0.5, "task": 0.6}}, ParameterError, "sum to 1.1 instead of 1"),
+    ({"average": {"plain_a": float("nan"), "task": 1}}, ParameterError, "finite"),
     ({"average": ["plain_a", "lora_task"]}, CompositionError, "adapters of one kind"),
     ({"average": ["dora", "lora_task"]}, CompositionError, "dora is dora"),
     ({"average": ["prefix", "task"]}, CompositionError, "prefix is prefix_tuning"),
@@ -122,6 +125,16 @@ def test_classes_in_another_order(run: Any, live: Any, kept: dict[str, Path]) ->
     for head in ("named", None):
         with pytest.raises(ModelError, match="has 3 classes; the data has 2: low, high"):
             run("task", head=head, labels=("low", "high"))
+
+
+class Tags(Logits):
+    def head_config(self, labels: Any) -> dict[str, Any]:
+        return {"head_type": "tagging"}
+
+
+def test_a_head_for_another_task(run: Any) -> None:
+    with pytest.raises(ModelError, match="of the type classification; the task reads one of the"):
+        run("task", task=Tags())
 
 
 # --- the state of the model --------------------------------------------------------------------

@@ -123,7 +123,7 @@ def test_of_a_composition(states: Any) -> None:
 def test_roles_are_named(states: Any) -> None:
     with pytest.raises(CompositionError, match="takes its children by role: lower, upper"):
         states({"thinned": ["plain_a"]})
-    with pytest.raises(CompositionError, match="needs the role 'lower'"):
+    with pytest.raises(CompositionError, match="needs the role 'lower'; `thinned`"):
         states({"thinned": {"upper": "plain_a"}})
     with pytest.raises(ParameterError, match="`layer` expects"):
         states({"thinned": {"lower": "plain_a"}, "with": {"layer": "last"}})

@@ -21,6 +21,7 @@ FIRST = 5  # id of the first word, after the special tokens
 @pytest.fixture
 def tokenizer() -> Callable[..., Any]:
     """One token a letter; `[CLS] ... [SEP]` around a text unless it is plain."""
+    pytest.importorskip("transformers")
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 

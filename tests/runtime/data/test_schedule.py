@@ -115,6 +115,13 @@ def test_weights_say_how_often() -> None:
     assert max(second.values()) - min(second.values()) <= 1  # each its own epochs
 
 
+def test_each_data_set_has_an_order_of_its_own() -> None:
+    names = seen(schedule(30, 30, steps=8))
+    first = [name for name in names if name < 1000][:20]
+    second = [name - 1000 for name in names if name >= 1000][:20]
+    assert first != second
+
+
 def test_without_weights_a_large_data_set_comes_more_often() -> None:
     names = seen(schedule(80, 20, steps=1000))
     assert sum(name >= 1000 for name in names) / len(names) == pytest.approx(0.2, abs=0.02)

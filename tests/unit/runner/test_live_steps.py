@@ -19,7 +19,7 @@ from builders.live import (
     write_live_recipe,
 )
 from xlmerge.checkpoint.model_card import model_card
-from xlmerge.errors import RecipeError, TrainingError
+from xlmerge.errors import HubError, RecipeError, TrainingError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -333,6 +333,96 @@ class TestStopped:
             live_run(recipe)
         assert "xlmerge-" not in str(caught.value)
         assert not (recipe.parent / "recipe" / "polarity" / "0").exists()
+
+
+class TestOutputs:
+    @pytest.mark.parametrize("step", ["data", "base"])
+    def test_never_in_place_of_what_is_read(
+        self, tmp_path: Path, runtime: FakeRuntime, step: str
+    ) -> None:
+        write_live_recipe(tmp_path, {"polarity": TRAIN})
+        steps = {key: value for key, value in TRAIN.items() if key not in {"for_each", "with"}}
+        names = {"data": "texts", "base": "data"}
+        recipe = write_live_recipe(
+            tmp_path,
+            {step: {**steps, "data": names[step]}},
+            adapters={"one": "./one"},
+            datasets={names[step]: "./data"},
+        )
+        before = snapshot(tmp_path)
+        with pytest.raises(RecipeError, match="overlap"):
+            live_run(recipe, output=tmp_path, force=True)
+        assert snapshot(tmp_path) == before
+
+    def test_what_a_killed_run_left_of_a_finished_step(
+        self, recipe: Path, runtime: FakeRuntime
+    ) -> None:
+        live_run(recipe)
+        for order in (runtime.trained[0], runtime.evaluated[0]):
+            order.scratch.mkdir(parents=True)
+        assert live_run(recipe).status == KEPT
+        assert not (recipe.parent / "recipe" / ".scratch").exists()
+
+
+class TestHub:
+    """A base model on the hub is pinned to a commit, in this run and later ones."""
+
+    @pytest.fixture
+    def asked(self, monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
+        import huggingface_hub
+
+        asked: list[str | None] = []
+
+        def download(repo: str, *, revision: str | None, allow_patterns: list[str]) -> str:
+            assert (repo, allow_patterns) == ("someone/model", ["config.json"])
+            asked.append(revision)
+            return f"/cache/models--someone--model/snapshots/{revision or f'c{len(asked)}'}"
+
+        monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+        return asked
+
+    @pytest.fixture
+    def on_hub(self, tmp_path: Path, recipe: Path) -> Path:
+        step = {**TRAIN, "for_each": {"seed": [0]}}
+        del step["on"]
+        return write_live_recipe(tmp_path, {"polarity": step}, base_model="someone/model")
+
+    def test_later_runs_keep_to_the_commit(
+        self, on_hub: Path, runtime: FakeRuntime, asked: list[str | None]
+    ) -> None:
+        live_run(on_hub)
+        assert runtime.trained[0].revision == "c1"
+        assert runtime.trained[0].base_model == "someone/model"
+        assert live_run(on_hub).status == {"polarity/0": "up to date"}
+        assert asked == [None, "c1"]
+
+    def test_update_takes_the_newest(
+        self, on_hub: Path, runtime: FakeRuntime, asked: list[str | None]
+    ) -> None:
+        live_run(on_hub)
+        assert live_run(on_hub, update=True).status == {"polarity/0": "trained"}
+        assert [order.revision for order in runtime.trained] == ["c1", "c2"]
+
+    def test_a_revision_is_asked_for(
+        self, on_hub: Path, runtime: FakeRuntime, asked: list[str | None]
+    ) -> None:
+        text = on_hub.read_text("utf-8").replace("someone/model", "someone/model@v2")
+        on_hub.write_text(text, "utf-8")
+        live_run(on_hub)
+        assert (asked, runtime.trained[0].revision) == (["v2"], "v2")
+
+    def test_a_hub_that_is_out_of_reach(
+        self, on_hub: Path, runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        import huggingface_hub
+
+        def fail(*_: Any, **__: Any) -> str:
+            raise OSError("no network")
+
+        monkeypatch.setattr(huggingface_hub, "snapshot_download", fail)
+        with pytest.raises(HubError, match=r"someone/model.*no network"):
+            live_run(on_hub)
+        assert not runtime.trained
 
 
 class TestLateMerges:

@@ -109,8 +109,12 @@ class MultipleChoice:
 
     def outputs(self, live: LiveModel, batch: Batch) -> Outputs:
         """Logits of the choices."""
-        flat = {name: value.flatten(0, 1) for name, value in model_inputs(batch).items()}
-        return {"logits": live.forward(**flat).logits.view(len(batch["labels"]), -1)}
+        inputs = model_inputs(batch)
+        if (
+            live.head is not None
+        ):  # a head of transformers, which PEFT's adapters bring, wants all axes
+            inputs = {name: value.flatten(0, 1) for name, value in inputs.items()}
+        return {"logits": live.forward(**inputs).logits.view(len(batch["labels"]), -1)}
 
     def loss(self, outputs: Outputs, batch: Batch) -> tuple[torch.Tensor, int]:
         """Cross-entropy over the choices."""

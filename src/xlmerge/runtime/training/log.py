@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
 __all__ = ["Log"]
@@ -21,16 +21,13 @@ class Log:
 
     Args:
         folder: Where to; None to keep the lines in memory only.
-        scores: Names of the columns for scores on validation data.
         tensorboard: Whether event files are written, too.
     """
 
-    def __init__(
-        self, folder: Path | None, *, scores: Sequence[str] = (), tensorboard: bool = False
-    ) -> None:
+    def __init__(self, folder: Path | None, *, tensorboard: bool = False) -> None:
         self.lines: list[dict[str, Any]] = []
         self._folder = folder
-        self._columns = (*_FIRST, *scores)
+        self._columns: tuple[str, ...] = _FIRST
         self._events: Any = None
         # torch names its writer without tensorboard, too, and fails when it is made.
         if folder is not None and tensorboard and find_spec("tensorboard") is not None:
@@ -38,9 +35,15 @@ class Log:
 
             self._events = SummaryWriter(str(folder / "tensorboard"))
 
-    def start(self, lines: Sequence[dict[str, Any]] = ()) -> None:
-        """Begin the files anew, with the lines of a run that is continued."""
+    def start(self, lines: Sequence[dict[str, Any]] = (), *, scores: Collection[str] = ()) -> None:
+        """Begin the files anew.
+
+        Args:
+            lines: Those of a run that is continued.
+            scores: Names of the columns for scores.
+        """
         self.lines = []
+        self._columns = (*_FIRST, *scores)
         if self._folder is not None:
             with (self._folder / "log.csv").open("w", encoding="utf-8", newline="") as file:
                 csv.writer(file).writerow(self._columns)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Progress"]
 
+_PREFIX = "validation_"
+
 
 class Progress:
     """What is known of a training while it runs.
@@ -80,13 +82,14 @@ class Progress:
     def start(self, remembered: Mapping[str, Any] | None) -> None:
         """Begin, or go on from what a checkpoint remembers."""
         if remembered is None:
-            self._log.start()
             if self._scores is not None:
                 self.before = self._scores()
+            self._log.start(scores=[_PREFIX + name for name in self.before])
             return
-        self._log.start(remembered["lines"])
         self._spent = remembered["seconds"]
         self.before, self._best = remembered["before"], remembered["best"]
+        scores = [_PREFIX + name for name in self.before]
+        self._log.start(remembered["lines"], scores=scores)
         self.best_step, self._since_best = remembered["best_step"], remembered["since_best"]
 
     def remembered(self) -> dict[str, Any]:
@@ -118,7 +121,7 @@ class Progress:
         """
         assert self._scores is not None  # noqa: S101 - for the type checker
         scores = self._scores()
-        self._line.update({f"validation_{name}": value for name, value in scores.items()})
+        self._line.update({_PREFIX + name: value for name, value in scores.items()})
         metric = self.metric(scores)
         new, old = scores[metric], self._best.get(metric)
         if not math.isfinite(new):
