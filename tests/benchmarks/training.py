@@ -199,7 +199,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         base = tiny.save_base(Path(folder) / options.size, **SIZES[options.size])
         for kind in ("language", "task"):
-            print(f"\n{kind} adapter, {options.size} model, {BATCH} inputs a step, {options.device}")
+            print(
+                f"\n{kind} adapter, {options.size} model, {BATCH} inputs a step, {options.device}"
+            )
             found: dict[str, list[dict[str, float]]] = {name: [] for name in CONTENDERS}
             for _ in range(options.runs):  # in turns: a machine gets slower and faster
                 for name in CONTENDERS:

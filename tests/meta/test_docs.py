@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 import click
 import jsonschema
 import pytest
-import yaml
 
 import xlmerge
 import xlmerge.plugin
@@ -26,6 +25,7 @@ from xlmerge.cli import COMMANDS, cli
 from xlmerge.cli.method_schema import schema_with_methods
 from xlmerge.plugin import discover, spec
 from xlmerge.recipe import MergeStep, Recipe, recipe_from_text
+from xlmerge.recipe.yaml_loader import parse_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,7 +91,7 @@ def schema() -> Any:
 
 @pytest.mark.parametrize("block", blocks("yaml"), ids=str)
 def test_recipes(block: Block) -> None:
-    data = yaml.safe_load(block.text)
+    data = parse_yaml(block.text, "block").data
     if not isinstance(data, dict) or "steps" not in data:
         return
     whole = "version" in data
@@ -102,7 +102,7 @@ def test_recipes(block: Block) -> None:
 
 def test_the_tutorial_s_recipe() -> None:
     text = (DOCS / "tutorial" / "first-merge.yaml").read_text(encoding="utf-8")
-    jsonschema.validate(yaml.safe_load(text), schema())
+    jsonschema.validate(parse_yaml(text, "recipe").data, schema())
     recipe_from_text(text, "first-merge.yaml")
 
 
@@ -253,7 +253,7 @@ def options() -> list[str]:
 
 
 MENTIONED = {
-    "hooks.md": [*spec.HOOKS, *spec.RESERVED_HOOKS, *xlmerge.plugin.__all__],
+    "hooks.md": [*spec.HOOKS, *xlmerge.plugin.__all__],
     "methods.md": list(discover().methods),
     "adapter-kinds.md": list(discover().architectures),
     "errors.md": [

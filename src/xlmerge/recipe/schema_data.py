@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field  # noqa: TID253
 
-from xlmerge.recipe.schema_types import Count, DataFormat, Setting, Text
+from xlmerge.recipe.schema_types import Column, Count, DataFormat, Setting, Text
 
 __all__ = ["Dataset", "Head"]
 
@@ -48,9 +48,10 @@ class Dataset(BaseModel):
         description="A mapping from split to file below `path`; `*` is allowed.",
         examples=[{"train": "train.csv", "test": "test.csv"}],
     )
-    columns: dict[Text, Text] = Field(
+    columns: dict[Text, Column] = Field(
         default_factory=dict,
-        description="A mapping from the column that a task asks for to the column in the data.",
+        description="A mapping from the column that a task asks for to the column in the data: its "
+        "name, or its number from 0 where the files have no header.",
         examples=[{"text": "sentence", "label": "class"}],
     )
     labels: tuple[Text, ...] = Field(

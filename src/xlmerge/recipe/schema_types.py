@@ -30,6 +30,7 @@ from xlmerge.recipe.values import (
     NAME,
     PLACEHOLDER,
     check_choice,
+    check_column,
     check_count,
     check_heads,
     check_label,
@@ -116,6 +117,11 @@ _BY_SHAPE = Discriminator(
 )
 
 Text: TypeAlias = Annotated[str, BeforeValidator(check_text)]
+Column: TypeAlias = Annotated[
+    str,
+    BeforeValidator(check_column),
+    WithJsonSchema({"type": ["string", "integer"], "minimum": 0}),
+]
 Name: TypeAlias = Annotated[
     str,
     BeforeValidator(check_name),

@@ -22,6 +22,7 @@ __all__ = [
     "VERSION",
     "ValueRefusedError",
     "check_choice",
+    "check_column",
     "check_count",
     "check_heads",
     "check_label",
@@ -75,6 +76,13 @@ def check_text(value: object) -> object:
     if not value.strip():
         raise ValueRefusedError("expected a text, found an empty one")
     return value
+
+
+def check_column(value: object) -> object:
+    """Takes the name of a column, or its number in files without a header."""
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return str(value)  # the one conversion: columns are counted from 0, and `0` says it best
+    return check_text(value)
 
 
 def check_name(value: object) -> object:

@@ -248,7 +248,7 @@ def compose(  # noqa: PLR0913 - what a composition depends on
     def side(library: Library, paths: Sequence[Path]) -> Side:
         if library == "adapters":
             return AdaptersSide(live)
-        from xlmerge.runtime.peft_live import PeftSide
+        from xlmerge.runtime.peft_side import PeftSide
 
         return PeftSide.of(live, paths, head=head, auto_class=auto_class)
 

@@ -13,6 +13,7 @@ from xlmerge.runtime.data.load import load_rows
 from xlmerge.runtime.heads import HEAD_CONFIG, labels_of_head, load_head_apart
 from xlmerge.runtime.kept_cells import KeptCell, keep, kept
 from xlmerge.runtime.live import LANGUAGE_MODEL_HEAD, LiveModel
+from xlmerge.runtime.quiet import told
 from xlmerge.runtime.scoring import score
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ class Evaluation:
             scored = kept(order.scratch, cell.key)
             if scored is None:
                 try:
-                    scored = self._score(cell)
+                    with told(order.warn):
+                        scored = self._score(cell)
                 except XLMergeError as error:
                     error.message = f"{_name(cell)}: {error.message}"
                     error.args = (error.message,)
@@ -118,21 +120,12 @@ class Evaluation:
     def _labels(self, cell: CellOrder, rows: Rows) -> Sequence[str]:
         """Names of the classes in the order of the head, if that knows them; else of the data.
 
-        Raises:
-            DataError: The data has a class that the head has not.
+        Whether the data may have others is the task's to say: a tag that the head has never seen
+        is an error of its predictions, a class of texts one of the recipe.
         """
         data = self.logic.label_names(rows)
         head = cell.head.labels if cell.head is not None else _labels_of_adapters(cell)
-        if not data or not head:
-            return data
-        strangers = [name for name in data if name not in head]
-        if not strangers:
-            return head
-        raise DataError(
-            f"the data has the labels {', '.join(strangers)}, which the head has not; it has "
-            f"{', '.join(head)}",
-            hint="map the columns, or declare the data's `labels` in the order of its numbers",
-        )
+        return head or data
 
     def _head(self, cell: CellOrder) -> str | None:
         """Name of the head in the model, where the adapters are not to bring it."""

@@ -220,6 +220,7 @@ class LiveModel:
         """
         if name in self.model.heads:
             raise ModelError(f"the model has a head {name!r} already")
+        active = self.model.active_head
         devices = [self.device] if self.device.type == "cuda" else []
         try:
             with quiet(), torch.random.fork_rng(devices=devices):
@@ -229,6 +230,8 @@ class LiveModel:
                 )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ModelError(f"the head {name!r} cannot be added: {error}") from error
+        finally:
+            self.model.active_head = active  # custom heads become active whatever one says
         self._settle_head(name)
 
     def load_head(self, name: str, folder: Path) -> None:
@@ -240,6 +243,7 @@ class LiveModel:
         if name in self.model.heads:
             raise ModelError(f"the model has a head {name!r} already")
         report: dict[str, Any] = {}
+        active = self.model.active_head
         safe = not (folder / "pytorch_model_head.bin").is_file()
         try:
             with quiet():
@@ -255,6 +259,8 @@ class LiveModel:
             raise ModelError(
                 f"{folder}: its head does not fit {self.reference}: {reason[:400]}"
             ) from error
+        finally:
+            self.model.active_head = active
         self._settle_head(name)
 
     def set_head(self, name: str | None) -> None:

@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-__all__ = ["quiet"]
+__all__ = ["quiet", "told"]
 
+_LIBRARIES = frozenset({"torch", "transformers", "adapters", "peft", "datasets", "accelerate"})
 _LOGGERS = ("adapters", "transformers", "peft", "accelerate", "datasets")
 
 
@@ -33,3 +34,20 @@ def quiet() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+
+
+@contextmanager
+def told(warn: Callable[[str], None]) -> Iterator[None]:
+    """Pass on what tasks and trainers warn of (``UserWarning``); those of libraries go unheard.
+
+    Args:
+        warn: Hears each text once.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        yield
+    heard = [each for each in caught if each.category is UserWarning]
+    for text in dict.fromkeys(
+        str(each.message) for each in heard if _LIBRARIES.isdisjoint(each.filename.split("/"))
+    ):
+        warn(text)

@@ -10,6 +10,7 @@ from xlmerge.runtime.data.load import load_rows
 from xlmerge.runtime.data.splits import canonical_split, split_named
 from xlmerge.runtime.evaluation import Evaluation
 from xlmerge.runtime.live import LiveModel
+from xlmerge.runtime.quiet import told
 from xlmerge.runtime.result_files import table_text, tables, write_predictions, write_tables
 from xlmerge.runtime.training import Training
 
@@ -73,7 +74,8 @@ def train(order: TrainOrder) -> dict[str, Any]:
         columns=trainer.columns,
         progress=order.progress,
     )
-    trainer.function(work, **order.parameters)
+    with told(order.warn):
+        trainer.function(work, **order.parameters)
     return work.report
 
 

@@ -173,13 +173,33 @@ def check_loss_trains_the_head(case: TaskCase) -> None:
 
 def check_predictions(case: TaskCase) -> None:
     """One prediction a row, as JSON can hold it, whatever order inputs are computed in."""
-    features = case.features()
-    found = case.predictions(features)
     name = case.task.name
-    assert len(found) == len(case.rows), f"{name}: {len(case.rows)} rows, {len(found)} predictions"
-    assert json.loads(json.dumps(found)) == found, f"{name}: predictions are no plain data"
-    turned = case.predictions(features[::-1])
-    assert turned == found, f"{name}: predictions depend on the order of the inputs"
+    features = case.features()
+    # A random model may give all rows alike; with noise they differ.
+    for arrays in (case.arrays(features), _noisy(case.arrays(features))):
+        found = case.logic.predictions(arrays, features, case.rows, case.labels)
+        assert len(found) == len(case.rows), (
+            f"{name}: {len(case.rows)} rows, {len(found)} predictions"
+        )
+        assert json.loads(json.dumps(found)) == found, f"{name}: predictions are no plain data"
+        turned = case.logic.predictions(arrays[::-1], features[::-1], case.rows, case.labels)
+        assert turned == found, f"{name}: predictions depend on the order of the inputs"
+
+
+def _noisy(outputs: Sequence[Mapping[str, ndarray]]) -> list[dict[str, ndarray]]:
+    """The same with other numbers, where they are no whole ones."""
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+
+    def shaken(array: ndarray) -> ndarray:
+        if array.dtype.kind != "f" or not array.size:
+            return array
+        noise = rng.standard_normal(array.shape) * abs(array).max()
+        changed: ndarray = (array + noise).astype(array.dtype)
+        return changed
+
+    return [{key: shaken(array) for key, array in each.items()} for each in outputs]
 
 
 def check_statistics_belong_to_rows(case: TaskCase) -> None:

@@ -160,6 +160,11 @@ def test_another_number_of_classes(run_peft: Any) -> None:
         run_peft("task", labels=("a", "b"))
 
 
+class Tags(Logits):
+    def head_config(self, labels: Any) -> dict[str, Any]:
+        return {"head_type": "tagging"}
+
+
 class Pooled(Logits):
     def head_config(self, labels: Any) -> dict[str, Any]:
         return {"head_type": "xlmerge_mean_classification"}
@@ -225,6 +230,72 @@ def test_an_adapter_that_does_not_fit(
         assert torch.equal(run_peft("task"), expected)
 
 
+def test_another_architecture(registry: Any, tmp_path: Path) -> None:
+    """Tags on BERT, whose head is one layer, and which has another prefix."""
+    from xlmerge.runtime import LiveModel
+
+    lora = tiny_peft.KINDS["lora"]("bert")
+    tiny_peft.adapted("bert", lora, seed=1).save_pretrained(str(tmp_path))
+    live = LiveModel(tiny.head_model("bert"), None, reference="tiny", registry=registry)
+    with (
+        torch.no_grad(),
+        compose(
+            live,
+            parse_tree("tags"),
+            {"tags": tmp_path},
+            registry,
+            task=Tags(),
+            auto_class="AutoModelForTokenClassification",
+        ) as forward,
+    ):
+        found = forward(dict(tiny.INPUTS))["logits"]
+    tiny.close(found, tiny.outputs(tiny_peft.load("bert", tmp_path)))
+
+
+def test_hidden_states_of_a_decoder(registry: Any, tmp_path: Path) -> None:
+    """Llama, trained as a language model, run without a head."""
+    from xlmerge.runtime import LiveModel
+
+    lora = tiny_peft.KINDS["lora_everywhere"]("llama")
+    tiny_peft.adapted("llama", lora, seed=1).save_pretrained(str(tmp_path))
+    live = LiveModel(tiny.head_model("llama"), None, reference="tiny", registry=registry)
+    with (
+        torch.no_grad(),
+        compose(live, parse_tree("one"), {"one": tmp_path}, registry) as forward,
+    ):
+        found = forward(dict(tiny.INPUTS)).last_hidden_state
+    with torch.no_grad():
+        theirs = tiny_peft.load("llama", tmp_path)(**tiny.INPUTS, output_hidden_states=True)
+    real = tiny.INPUTS["attention_mask"].bool()
+    tiny.close(found[real], theirs.hidden_states[-1][real])
+
+
+def test_a_masked_language_model(registry: Any, tmp_path: Path) -> None:
+    """The base model's own head, which PEFT's file does not bring."""
+    import transformers
+
+    from xlmerge.runtime import LiveModel
+    from xlmerge.runtime.base_model import find_base, load_adapter_model
+
+    def static() -> Any:
+        return tiny.seeded(lambda: transformers.XLMRobertaForMaskedLM(tiny.config_of("xlmr")))
+
+    static().save_pretrained(tmp_path / "base")
+    model = peft.get_peft_model(static(), KINDS["lang"]())
+    tiny_peft.fill(model, seed=1)
+    model.save_pretrained(str(tmp_path / "lora"))
+    base = load_adapter_model(find_base(str(tmp_path / "base"), tmp_path))
+    live = LiveModel(base, None, reference="tiny", registry=registry)
+    folders = {"lora": tmp_path / "lora"}
+    with (
+        torch.no_grad(),
+        compose(live, parse_tree("lora"), folders, registry, head="default") as forward,
+    ):
+        found = forward(dict(tiny.INPUTS)).logits
+    with torch.no_grad():
+        tiny.close(found, model.eval()(**tiny.INPUTS).logits)
+
+
 def test_the_live_model_is_left_alone(run_peft: Any, live: Any) -> None:
     """They share weights, and nothing of one shows in the other."""
     before = tiny.outputs(live.model)
@@ -236,10 +307,10 @@ def test_the_live_model_is_left_alone(run_peft: Any, live: Any) -> None:
 
 
 def test_weights_are_shared(run_peft: Any, live: Any) -> None:
-    from xlmerge.runtime import peft_live
+    from xlmerge.runtime import peft_side
 
     run_peft("task")
-    [runner] = peft_live._RUNNERS[live].values()
+    [runner] = peft_side._RUNNERS[live].values()
     ours = live.model.roberta.embeddings.word_embeddings.weight
     assert runner.model.base_model.model.roberta.embeddings.word_embeddings.weight is ours
 

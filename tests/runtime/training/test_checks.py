@@ -158,6 +158,33 @@ def test_data_without_rows_is_refused(base: Path, tmp_path: Path) -> None:
         tiny.run(_work(base, tmp_path, data=data, labels=["early", "late"]), "task", **SHORT)
 
 
+@pytest.mark.parametrize("kind", ["language", "task"])
+def test_layers_computed_again_give_the_same(
+    kind: str, base_without_dropout: Path, tmp_path: Path
+) -> None:
+    found = []
+    for again in (False, True):
+        work = tiny.make_training(base_without_dropout, tmp_path / str(again), kind)
+        hooks = len(work.live.model.get_input_embeddings()._forward_hooks)
+        tiny.run(work, kind, **SHORT, gradient_checkpointing=again)
+        assert len(work.live.model.get_input_embeddings()._forward_hooks) == hooks
+        found.append(tiny.weights(tmp_path / str(again)))
+    for name, tensor in found[0].items():
+        torch.testing.assert_close(found[1][name], tensor, rtol=0, atol=1e-6)
+
+
+def test_bfloat16_comes_near_and_keeps_float32_weights(
+    base_without_dropout: Path, tmp_path: Path
+) -> None:
+    losses = []
+    for half in (False, True):
+        work = tiny.make_training(base_without_dropout, tmp_path / str(half), "language")
+        losses.append(tiny.run(work, "language", **SHORT, bf16=half)["loss_end"])
+    assert losses[0] == pytest.approx(losses[1], rel=0.02)
+    assert losses[0] != losses[1]
+    assert all(t.dtype == torch.float32 for t in tiny.weights(tmp_path / "True").values())
+
+
 def test_the_surroundings_are_left_alone(
     base: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

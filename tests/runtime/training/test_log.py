@@ -89,12 +89,13 @@ def test_tensorboard_gets_the_same_numbers(
     assert scalars[-1][0] == "closed"
 
 
-def test_without_tensorboard_the_option_does_nothing(
+def test_without_tensorboard_the_report_says_so(
     base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from xlmerge.runtime.training import log
 
     monkeypatch.setattr(log, "find_spec", lambda name: None)
     work = tiny.make_training(base, tmp_path, "language")
-    tiny.run(work, "language", **SHORT, tensorboard=True)
+    report = tiny.run(work, "language", **SHORT, tensorboard=True)
+    assert "not installed" in report["tensorboard"]
     assert not (work.output / "tensorboard").exists()

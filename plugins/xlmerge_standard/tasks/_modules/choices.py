@@ -172,12 +172,13 @@ def _starts(rows: Rows) -> list[str]:
 
 
 def _gold(rows: Rows, choices: int) -> list[int]:
-    """Numbers of the right choices."""
+    """Numbers of the right choices; a table of plain text has them as digits."""
     found = column(rows, "label")
-    for at, label in enumerate(found):
+    numbers = [int(v) if isinstance(v, str) and v.strip().isdecimal() else v for v in found]
+    for at, label in enumerate(numbers):
         if not isinstance(label, int) or not 0 <= label < choices:
             raise DataError(
                 f"row {at + 1}: `label` should be the number of a choice, 0 to {choices - 1}; "
                 f"found {label!r}"
             )
-    return found
+    return numbers

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xlmerge.errors import DataError
+from xlmerge_standard.tasks._modules.rows import column
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,11 +21,12 @@ def right_answers(rows: Rows) -> list[list[tuple[str, int]]]:
     """The right answers of each row: text, and where it begins in the context.
 
     Raises:
-        DataError: A question has none, or one does not stand where it is said to.
+        DataError: A column is missing, a question has no answer, or one does not stand where it is
+            said to.
     """
     found = []
-    for row in rows:
-        name, context, answers = row["id"], row["context"], row["answers"]
+    columns = (column(rows, name) for name in ("id", "context", "answers"))
+    for name, context, answers in zip(*columns, strict=True):
         try:
             pairs = list(zip(answers["text"], answers["answer_start"], strict=True))
         except (TypeError, KeyError, ValueError) as error:

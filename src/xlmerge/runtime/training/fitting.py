@@ -9,7 +9,7 @@ import torch
 
 from xlmerge.errors import TrainingError
 from xlmerge.plugin.composition import tree_text
-from xlmerge.runtime.distributed import barrier, rank
+from xlmerge.runtime.distributed import barrier, rank, world_size
 from xlmerge.runtime.quiet import quiet
 from xlmerge.runtime.training.batches import Inputs, encoded, loader
 from xlmerge.runtime.training.checkpoints import Checkpoints
@@ -18,7 +18,7 @@ from xlmerge.runtime.training.log import Log
 from xlmerge.runtime.training.loop import Loop
 from xlmerge.runtime.training.objective import Objective
 from xlmerge.runtime.training.progress import Progress
-from xlmerge.runtime.training.surroundings import layers_computed_again, own_random_state
+from xlmerge.runtime.training.surroundings import layers_computed_again, left_alone
 from xlmerge.runtime.training.trained import Trained
 
 if TYPE_CHECKING:
@@ -67,6 +67,12 @@ def fit(
             did.
     """
     live, task = work.live, work.task
+    if world_size() == 1 and live.device.type == "cuda" and live.device.index:
+        raise TrainingError(
+            f"{work.name}: training runs on the first GPU that it sees; the model is on "
+            f"{live.device}",
+            hint=f"leave `device` out and set CUDA_VISIBLE_DEVICES={live.device.index}",
+        )
     wrong = {str(p.dtype) for p in parameters.values() if p.dtype != torch.float32}
     if wrong:
         raise TrainingError(
@@ -95,7 +101,7 @@ def fit(
 
     with (
         Trained(live.model, parameters) as trained,
-        own_random_state(),
+        left_alone(),
         quiet(),
         layers_computed_again(live.model, on=options.gradient_checkpointing),
     ):
@@ -127,6 +133,10 @@ def fit(
         trained.check_changes(steps)
         if held_out:
             _load_best(checkpoints, progress, trained, work.name)
+    if loop.resumed_from is not None:
+        work.report["resumed_from"] = loop.resumed_from
+    if options.tensorboard and not log.events:
+        work.report["tensorboard"] = "not installed: no event files were written"
     mean_length = float(inputs.lengths.mean())
     work.report |= progress.report(steps=steps, numbers=trained.size, mean_length=mean_length)
     return work.report

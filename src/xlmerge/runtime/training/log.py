@@ -65,6 +65,11 @@ class Log:
                 if key != "step":
                     self._events.add_scalar(key, value, line["step"])
 
+    @property
+    def events(self) -> bool:
+        """Whether event files are written."""
+        return self._events is not None
+
     def close(self) -> None:
         """Finish the event files."""
         if self._events is not None:

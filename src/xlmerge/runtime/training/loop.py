@@ -57,6 +57,9 @@ class Loop(Trainer):  # type: ignore[misc]
         scratch: Folder that the library may write into.
         checkpoints: Where states go.
         progress: Log, scores and the best state so far.
+
+    Attributes:
+        resumed_from: The step of the checkpoint that it went on from, if it did.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of a training
@@ -104,6 +107,7 @@ class Loop(Trainer):  # type: ignore[misc]
         self._losses: list[torch.Tensor] = []
         self._norm = self._zero
         self._checked = False
+        self.resumed_from: int | None = None
 
     def get_train_dataloader(self) -> DataLoader[Batch]:
         """The batches of this process."""
@@ -233,7 +237,7 @@ class Loop(Trainer):  # type: ignore[misc]
             self._progress.start(self._checkpoints.progress(checkpoint))
             self._trained.load(self._checkpoints.tensors(checkpoint))
             saved = TrainerState.load_from_json(str(checkpoint / _TRAINER_STATE))
-            done = int(saved.global_step)
+            self.resumed_from = done = int(saved.global_step)
             if done >= self._progress.total or self._progress.out_of_patience:
                 return done
         # Dropout must not draw alike in all processes.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -12,19 +13,28 @@ import torch
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["layers_computed_again", "own_random_state"]
+__all__ = ["layers_computed_again", "left_alone"]
 
 
 @contextmanager
-def own_random_state() -> Iterator[None]:
-    """Leave all global random states as they were; the library seeds them."""
+def left_alone() -> Iterator[None]:
+    """Put global random states and the environment back, which the library sets."""
     python, arrays = random.getstate(), np.random.get_state()  # noqa: NPY002 - what it seeds
+    variables = _variables()
     with torch.random.fork_rng():
         try:
             yield
         finally:
             random.setstate(python)
             np.random.set_state(arrays)  # noqa: NPY002
+            for name in _variables():
+                del os.environ[name]
+            os.environ.update(variables)
+
+
+def _variables() -> dict[str, str]:
+    """Those through which the trainer hands settings on, also to the next one of the process."""
+    return {key: value for key, value in os.environ.items() if key.startswith("ACCELERATE_")}
 
 
 @contextmanager
