@@ -49,7 +49,9 @@ def claim_networks(
         },
         config_keys=SETTINGS | {"non_linearity"},
     )
-    if claim is None and block == kind:
+    # Tensors of another kind are told of by that kind.
+    none_at_all = not any(key.startswith("invertible_adapters.") for key in header.tensors)
+    if none_at_all and block == kind:
         raise UnsupportedAdapterError(
             f"{header.path}: the configuration declares an invertible adapter ({kind}), but the "
             f"file has none of its {4 * len(networks)} tensors; the library would load a random "

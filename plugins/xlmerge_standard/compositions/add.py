@@ -47,12 +47,10 @@ def add(
     if live.library == "peft":
         return tuple(name for child in children for name in child.block)
 
-    from adapters.composition import Average, Stack
+    from xlmerge_standard.compositions._modules.blocks import stack_of, sum_of
 
     names = [child.block for child in children]
     if scaling:
-        return Stack(*names)
-    count = len(children)
+        return stack_of(names)
     live.hold(means_keep_dtype(live.live.model))
-    shares = [count * w for w in weights or (1.0,) * count]
-    return Average(*names, weights=shares, normalize_weights=False)
+    return sum_of(names, weights or (1.0,) * len(names))

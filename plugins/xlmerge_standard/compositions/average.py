@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence  # noqa: TC003 - the signature is read
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from xlmerge.errors import ParameterError
 from xlmerge.plugin import Child, Count, Weights, composition_rule
@@ -17,8 +17,6 @@ from xlmerge_standard.compositions.refusals import (
 )
 
 if TYPE_CHECKING:
-    from adapters.composition import Average
-
     from xlmerge.runtime import Composing
 
 _ROUNDING = 1e-9
@@ -34,7 +32,7 @@ def average(
     *,
     children: Annotated[Sequence[Child], Count(2)],
     weights: Weights = (),
-) -> Average:
+) -> Any:
     """``h = sum_i w_i h_i`` with ``h_i`` the output of adapter ``i``.
 
     The weights are equal if none are given. The library's block divides by the number of adapters
@@ -44,8 +42,7 @@ def average(
         CompositionError: The adapters are compositions, of several kinds, or invertible.
         ParameterError: The weights do not sum to 1: the residual would be scaled, too.
     """
-    from adapters.composition import Average
-
+    from xlmerge_standard.compositions._modules.blocks import sum_of
     from xlmerge_standard.compositions._modules.means import means_keep_dtype
 
     refuse_peft("average", live, "take `interpolate`, or `ensemble` for outputs")
@@ -62,5 +59,4 @@ def average(
             hint="divide them by their sum",
         )
     live.hold(means_keep_dtype(live.live.model))
-    names = [child.block for child in children]
-    return Average(*names, weights=[count * w for w in weights], normalize_weights=False)
+    return sum_of([child.block for child in children], weights)

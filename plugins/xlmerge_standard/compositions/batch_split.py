@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence  # noqa: TC003 - the signature is read
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from xlmerge.plugin import Child, Count, Weights, composition_rule
 from xlmerge_standard.compositions.refusals import (
@@ -16,8 +16,6 @@ from xlmerge_standard.compositions.refusals import (
 from xlmerge_standard.compositions.sizes import sizes_of
 
 if TYPE_CHECKING:
-    from adapters.composition import BatchSplit
-
     from xlmerge.runtime import Composing
 
 
@@ -28,7 +26,7 @@ if TYPE_CHECKING:
 )
 def batch_split(
     live: Composing, *, children: Annotated[Sequence[Child], Count(2)], weights: Weights
-) -> BatchSplit:
+) -> Any:
     """The first ``w_1`` rows run through the first adapter, the next ``w_2`` through the second.
 
     Every batch has to have as many rows as the weights together, in the order that is meant: for
@@ -39,8 +37,7 @@ def batch_split(
         DataError: A batch has another number of rows (while it runs).
         ParameterError: A weight is no whole number above 0.
     """
-    from adapters.composition import BatchSplit
-
+    from xlmerge_standard.compositions._modules.blocks import batch_split_of
     from xlmerge_standard.compositions._modules.input_sizes import inputs_of_size
 
     refuse_peft("batch_split", live, "run each adapter on its own rows")
@@ -50,4 +47,4 @@ def batch_split(
     refuse_other_settings("batch_split", children)
     sizes = sizes_of("batch_split", weights)
     live.hold(inputs_of_size(live.live.model, axis=0, size=sum(sizes), what="rows"))
-    return BatchSplit(*(child.block for child in children), batch_sizes=sizes)
+    return batch_split_of([child.block for child in children], sizes)

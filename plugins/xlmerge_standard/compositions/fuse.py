@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence  # noqa: TC003 - the signature is read
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from xlmerge.errors import CompositionError
 from xlmerge.plugin import Child, Count, composition_rule
@@ -16,8 +16,6 @@ from xlmerge_standard.compositions.refusals import (
 )
 
 if TYPE_CHECKING:
-    from adapters.composition import Fuse
-
     from xlmerge.runtime import Composing
 
 
@@ -26,7 +24,7 @@ if TYPE_CHECKING:
     summary="Adapters joined by AdapterFusion, a trained attention over what they put out.",
     source="Pfeiffer et al. 2021, arXiv 2005.00247",
 )
-def fuse(live: Composing, *, children: Annotated[Sequence[Child], Count(2)]) -> Fuse:
+def fuse(live: Composing, *, children: Annotated[Sequence[Child], Count(2)]) -> Any:
     """``softmax(q(h) k(z)ᵀ) v(z)`` over the adapters' outputs ``z_i``, in every layer.
 
     The attention is trained, so it has to lie in one of the adapters' folders, as
@@ -37,8 +35,7 @@ def fuse(live: Composing, *, children: Annotated[Sequence[Child], Count(2)]) -> 
             compositions, no bottlenecks, or invertible.
         ModelError: The attention does not fit the model.
     """
-    from adapters.composition import Fuse
-
+    from xlmerge_standard.compositions._modules.blocks import fuse_of
     from xlmerge_standard.compositions._modules.fusions import fusion_of
 
     refuse_peft("fuse", live, "PEFT has no AdapterFusion; take `add` or `ensemble`")
@@ -60,4 +57,4 @@ def fuse(live: Composing, *, children: Annotated[Sequence[Child], Count(2)]) -> 
             hint="take `average` or `interpolate`, which need no training",
         )
     live.hold(fusion_of(live.live, folders.pop(), [member.name for member in members]))
-    return Fuse(*(member.name for member in members))
+    return fuse_of([member.name for member in members])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence  # noqa: TC003 - the signature is read
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from xlmerge.plugin import Child, Count, Weights, composition_rule
 from xlmerge_standard.compositions.refusals import (
@@ -16,8 +16,6 @@ from xlmerge_standard.compositions.refusals import (
 from xlmerge_standard.compositions.sizes import sizes_of
 
 if TYPE_CHECKING:
-    from adapters.composition import Split
-
     from xlmerge.runtime import Composing
 
 
@@ -28,7 +26,7 @@ if TYPE_CHECKING:
 )
 def split(
     live: Composing, *, children: Annotated[Sequence[Child], Count(2)], weights: Weights
-) -> Split:
+) -> Any:
     """The first ``w_1`` positions run through the first adapter, the next ``w_2`` the second.
 
     Attention goes across all of them. Every input has to be as long as the weights together.
@@ -38,8 +36,7 @@ def split(
         DataError: An input has another length (while it runs).
         ParameterError: A weight is no whole number above 0.
     """
-    from adapters.composition import Split
-
+    from xlmerge_standard.compositions._modules.blocks import split_of
     from xlmerge_standard.compositions._modules.input_sizes import inputs_of_size
 
     refuse_peft("split", live, "PEFT has no such composition")
@@ -49,4 +46,4 @@ def split(
     refuse_other_settings("split", children)
     sizes = sizes_of("split", weights)
     live.hold(inputs_of_size(live.live.model, axis=1, size=sum(sizes), what="positions"))
-    return Split(*(child.block for child in children), splits=sizes)
+    return split_of([child.block for child in children], sizes)

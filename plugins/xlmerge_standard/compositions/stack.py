@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence  # noqa: TC003 - the signature is read
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from xlmerge.errors import CompositionError
 from xlmerge.plugin import Child, Count, composition_rule
 from xlmerge_standard.compositions.refusals import refuse_peft
 
 if TYPE_CHECKING:
-    from adapters.composition import Stack
-
     from xlmerge.runtime import Composing
 
 
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
     summary="One adapter on the other: each works on what the one before it puts out.",
     source="Pfeiffer et al. 2020, arXiv 2005.00052; as the adapters library computes it",
 )
-def stack(live: Composing, *, children: Annotated[Sequence[Child], Count(2)]) -> Stack:
+def stack(live: Composing, *, children: Annotated[Sequence[Child], Count(2)]) -> Any:
     """``h_i = up_i(act(down_i(LN(h_{i-1} + x)))) + h_{i-1}``, then ``LN(h_n + x)``.
 
     With ``h_0`` the output of the frozen sub-layer, ``x`` its input, and ``LN`` its layer norm. The
@@ -29,10 +27,8 @@ def stack(live: Composing, *, children: Annotated[Sequence[Child], Count(2)]) ->
 
     Raises:
         CompositionError: An invertible adapter is not the first, where the library drops it; or two
-            of the same kind other than bottlenecks, which the library multiplies.
+            of the same kind other than bottlenecks, which the library multiplies or joins.
     """
-    from adapters.composition import Stack
-
     refuse_peft("stack", live, "take `add`: PEFT's adapters are sums of changes to the weights")
     for child in children[1:]:
         if child.invertible:
@@ -44,12 +40,13 @@ def stack(live: Composing, *, children: Annotated[Sequence[Child], Count(2)]) ->
     kinds = [kind for child in children for kind in child.kinds if kind != "bottleneck"]
     for kind in sorted(set(kinds)):
         if kinds.count(kind) > 1:
+            weights = kind in {"lora", "dora", "ia3"}
+            what = "multiplies" if weights else "joins in a way of its own"
             raise CompositionError(
                 f"`stack` has {kinds.count(kind)} adapters of the kind {kind}, which the adapters "
-                "library multiplies instead of running one after the other",
-                hint="take `add`, which sums their changes to the weights",
+                f"library {what} instead of running one on the other",
+                hint="take `add`, which sums their changes to the weights" if weights else None,
             )
-    blocks: list[object] = []
-    for child in children:  # a stack in a stack is one stack
-        blocks += child.block.children if isinstance(child.block, Stack) else [child.block]
-    return Stack(*blocks)
+    from xlmerge_standard.compositions._modules.blocks import stack_of
+
+    return stack_of([child.block for child in children])

@@ -24,14 +24,15 @@ def masked_lm(
     mask_probability: Annotated[
         float, Between(0, 1, open_low=True), "probability that a token has to be guessed"
     ] = 0.15,
+    packing: Annotated[bool, "for training, join texts; else each is an input of its own"] = True,
     seed: Annotated[int, AtLeast(0), "which tokens are masked in evaluations"] = 0,
 ) -> TaskLogic:
     """Scores: ``perplexity``, ``masked_accuracy`` (0 to 100), ``nll`` (nats a masked token).
 
-    For training, texts are joined and cut into inputs of ``max_length`` tokens. In evaluations each
-    row stands alone, a long one in several windows, and its masks depend on ``seed`` and its number
-    only: all models are asked for the same tokens. Of the chosen tokens 80 % become the mask, 10 %
-    a random token, 10 % stay; special tokens are never chosen.
+    For training, texts are joined and cut into inputs of ``max_length`` tokens, unless ``packing``
+    is off. In evaluations each row stands alone, a long one in several windows, and its masks
+    depend on ``seed`` and its number only: all models are asked for the same tokens. Of the chosen
+    tokens 80 % become the mask, 10 % a random token, 10 % stay; special tokens are never chosen.
 
     Logits are computed where a token has to be guessed and nowhere else, through the inverse of an
     invertible adapter, which equals the whole of the adapters library's ``masked_lm`` head there.
@@ -39,5 +40,5 @@ def masked_lm(
     from xlmerge_standard.tasks._modules.masked_language import MaskedLanguageModelling
 
     return MaskedLanguageModelling(
-        max_length=max_length, mask_probability=mask_probability, seed=seed
+        max_length=max_length, mask_probability=mask_probability, packing=packing, seed=seed
     )

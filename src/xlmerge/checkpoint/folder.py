@@ -43,6 +43,7 @@ FILES: dict[tuple[str, str, Container], str] = {
 
 # Files that say nothing a merge could lose.
 _PROSE = {"README.md", "LICENSE", ".gitattributes", ".gitignore", "xlmerge.json"}
+_PROSE |= {"log.csv", "log.jsonl"}  # of a training
 
 
 @dataclass

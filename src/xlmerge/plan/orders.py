@@ -121,7 +121,7 @@ class EvaluateOrder:
         cells: All scores, row by row.
         baseline: Row that the others are compared with.
         batch_size: Inputs in a batch.
-        bootstrap: How often the rows are drawn again for the confidence intervals; 0 for none.
+        bootstrap: How often the rows are drawn again for the confidence intervals.
         seed: Of these draws.
         parallel: Whether the columns' data is the same row by row, in translation.
         base_model: As in :class:`TrainOrder`.

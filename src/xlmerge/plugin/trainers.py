@@ -51,7 +51,8 @@ class Trainer:
             of the data set that a recipe gives as a whole.
         optional_data: Those of the roles that may be missing.
         many: Roles that take any number of data sets (several source languages).
-        task: Name of the one task it trains on, ``any`` if the recipe names it, None without one.
+        task: Name of the one task it trains on; ``any`` if the recipe names it. Its columns are
+            what the data is read by.
         adapter: Name of the configuration of the adapter it trains where the recipe gives none;
             None if it trains none.
         stacked: Whether it trains on top of frozen adapters, which the recipe names under ``on``.
@@ -68,7 +69,7 @@ class Trainer:
     data: Mapping[str, str]
     optional_data: tuple[str, ...] = ()
     many: tuple[str, ...] = ()
-    task: str | None = None
+    task: str = "any"
     adapter: str | None = None
     stacked: bool = False
     attention: str | None = None
@@ -84,7 +85,7 @@ def trainer(  # noqa: PLR0913 - one argument for each thing a trainer may declar
     data: Mapping[str, str],
     optional_data: tuple[str, ...] = (),
     many: tuple[str, ...] = (),
-    task: str | None = None,
+    task: str = "any",
     adapter: str | None = None,
     stacked: bool = False,
     attention: str | None = None,
@@ -127,6 +128,8 @@ def trainer_problems(made: Trainer) -> Iterator[str]:
     yield from words_problems(made.name, made.summary, made.source)
     if not made.data:
         yield "it takes no data"
+    if not made.task or not isinstance(made.task, str):
+        yield f"its task {made.task!r} is neither the name of one nor `any`"
     for field_, names in (("optional_data", made.optional_data), ("many", made.many)):
         for name in sorted(set(names) - set(made.data)):
             yield f"{field_} names the unknown role {name!r}"

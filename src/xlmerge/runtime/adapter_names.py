@@ -30,7 +30,7 @@ def adapter_parameters(model: nn.Module, name: str) -> dict[str, torch.nn.Parame
 
 def head_parameters(model: nn.Module, name: str) -> dict[str, torch.nn.Parameter]:
     """The parameters of one head, without those it shares with the base model."""
-    shared = {id(parameter) for parameter in model.get_input_embeddings().parameters()}  # type: ignore[operator]
+    shared = {id(parameter) for parameter in model.get_input_embeddings().parameters()}
     found = _below(model, name, frozenset({"heads"}))
     return {key: parameter for key, parameter in found if id(parameter) not in shared}
 

@@ -13,6 +13,7 @@ from xlmerge.runtime.data.load import load_rows
 from xlmerge.runtime.heads import HEAD_CONFIG, labels_of_head, load_head_apart
 from xlmerge.runtime.kept_cells import KeptCell, keep, kept
 from xlmerge.runtime.live import LANGUAGE_MODEL_HEAD, LiveModel
+from xlmerge.runtime.positions import check_positions
 from xlmerge.runtime.quiet import told
 from xlmerge.runtime.scoring import score
 
@@ -115,6 +116,7 @@ class Evaluation:
                 dtype=order.dtype,
             )
             self.logic.prepare(self._live.model)
+            check_positions(self._live.model, order.task_options)
         return self._live
 
     def _labels(self, cell: CellOrder, rows: Rows) -> Sequence[str]:

@@ -19,6 +19,7 @@ from xlmerge.errors import CheckpointError, ModelError
 from xlmerge.runtime.adapter_names import adapter_parameters, head_parameters
 from xlmerge.runtime.base_model import find_base, load_adapter_model, load_tokenizer
 from xlmerge.runtime.device import pick_device, pick_dtype
+from xlmerge.runtime.guards import check_adapter
 from xlmerge.runtime.quiet import quiet
 
 if TYPE_CHECKING:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from xlmerge.scores import Measured, Table, score_table, to_csv, to_json, to_markdown, to_text
@@ -37,9 +38,7 @@ def tables(order: EvaluateOrder, logic: TaskLogic, cells: Sequence[KeptCell]) ->
                     column=cell.column,
                     seed=cell.seed,
                     statistics=kept.statistics,
-                    metric=lambda totals, name=name, labels=kept.labels: logic.metrics(
-                        totals, labels
-                    )[name],
+                    metric=partial(_metric, logic, name, kept.labels),
                 )
                 for cell, kept in zip(order.cells, cells, strict=True)
             ],
@@ -52,6 +51,11 @@ def tables(order: EvaluateOrder, logic: TaskLogic, cells: Sequence[KeptCell]) ->
         )
         for name in names
     }
+
+
+def _metric(logic: TaskLogic, name: str, labels: Sequence[str], totals: Any) -> Any:
+    """One metric from sums of statistics."""
+    return logic.metrics(totals, labels)[name]
 
 
 def write_tables(made: dict[str, Table], folder: Path) -> None:

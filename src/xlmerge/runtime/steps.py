@@ -10,6 +10,7 @@ from xlmerge.runtime.data.load import load_rows
 from xlmerge.runtime.data.splits import canonical_split, split_named
 from xlmerge.runtime.evaluation import Evaluation
 from xlmerge.runtime.live import LiveModel
+from xlmerge.runtime.positions import check_positions
 from xlmerge.runtime.quiet import told
 from xlmerge.runtime.result_files import table_text, tables, write_predictions, write_tables
 from xlmerge.runtime.training import Training
@@ -37,10 +38,8 @@ def train(order: TrainOrder) -> dict[str, Any]:
         XLMergeError: The data, the model or the training is not as it has to be.
     """
     trainer = order.trainer.descriptor
-    if order.task is None:
-        raise DataError(
-            f"{order.step}: the trainer {trainer.name} names no task, so its data cannot be read"
-        )
+    if order.task is None:  # plugins are refused whose trainers have none
+        raise DataError(f"{order.step}: {trainer.name} names no task to read its data by")
     task = order.task.descriptor
     logic: TaskLogic = task.function(**order.task_options)
     data = _data(order, task)
@@ -54,6 +53,7 @@ def train(order: TrainOrder) -> dict[str, Any]:
         attention=trainer.attention,
     )
     logic.prepare(live.model)
+    check_positions(live.model, order.task_options)
     work = Training(
         live=live,
         name=order.adapter_name,
@@ -83,7 +83,8 @@ def _data(order: TrainOrder, task: Task) -> dict[str, list[tuple[Rows, float | N
     """Role to rows with their sampling weights; roles that may be missing and are, are left out."""
     data = {}
     for role, requests in order.data.items():
-        splits = [_split(request, role) for request, _ in requests]
+        named = role not in order.if_present
+        splits = [_split(request, role, named=named) for request, _ in requests]
         if role in order.if_present and None in splits:
             continue
         data[role] = [
@@ -93,18 +94,18 @@ def _data(order: TrainOrder, task: Task) -> dict[str, list[tuple[Rows, float | N
     return data
 
 
-def _split(request: DataRequest, role: str) -> str | None:
+def _split(request: DataRequest, role: str, *, named: bool) -> str | None:
     """The split of a data set that a role takes; None if it has none of that name.
 
-    A role that is called like no split (``source``) takes the training data, and a data set of one
-    split gives that one.
+    A role that is called like no split (``source``) takes the training data. A data set that was
+    named for this role gives its only split, whatever that is called.
     """
     wanted = role if canonical_split(role) in _SPLITS else "train"
     if not is_local(request):
         return wanted
     there = data_files(request)
     found = split_named(wanted, there)
-    if found is None and len(there) == 1 and wanted != "validation":
+    if found is None and len(there) == 1 and named:
         return next(iter(there))
     return found
 

@@ -242,3 +242,18 @@ def test_nice_and_affine_do_not_merge(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"ours is affine .*theirs is .*nice"):
         tiny.merge("linear", folders, [0.5, 0.5], tmp_path / "merged")
     assert not (tmp_path / "merged").exists()
+
+
+@torch.no_grad()
+def test_it_follows_the_model_s_precision() -> None:
+    """In bfloat16 it runs, and inverts as far as that precision goes."""
+    from xlmerge.plugin import discover
+    from xlmerge.runtime import LiveModel
+
+    model = tiny.head_model("xlmr").to(torch.bfloat16)
+    live = LiveModel(model, None, reference="tiny", registry=discover(strict=True))
+    live.add_adapter("ours", AFFINE, seed=1)
+    coupling = coupling_of(model, "ours")
+    assert {parameter.dtype for parameter in coupling.parameters()} == {torch.bfloat16}
+    x = torch.randn(2, 5, tiny.HIDDEN, generator=torch.Generator().manual_seed(1)).bfloat16()
+    assert float((coupling(coupling(x), rev=True) - x).abs().max() / x.abs().max()) < 0.02

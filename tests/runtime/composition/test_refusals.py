@@ -43,6 +43,7 @@ REFUSED: list[tuple[Any, type[XLMergeError], str]] = [
         "2 adapters of the kind lora",
     ),
     ({"stack": ["ia3_a", "ia3_task"]}, CompositionError, "take `add`"),
+    ({"stack": ["prefix", "task", "prefix"]}, CompositionError, "joins in a way of its own"),
     ({"stack": ["lang_a", "lang_b", "task"]}, CompositionError, "only on the first of a stack"),
     ({"stack": ["plain_a", _ENSEMBLE]}, CompositionError, "only be the root"),
     ({"ensemble": ["task", _ENSEMBLE]}, CompositionError, "only be the root"),

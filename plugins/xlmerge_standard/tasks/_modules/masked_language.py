@@ -29,6 +29,7 @@ class MaskedLanguageModelling(LanguageModelling):
 
     max_length: int
     mask_probability: float
+    packing: bool = True
     seed: int
 
     def head_config(self, labels: Sequence[str]) -> dict[str, Any]:  # noqa: ARG002
@@ -69,9 +70,12 @@ class MaskedLanguageModelling(LanguageModelling):
                 "masked_lm: the tokenizer of the base model has no mask token",
                 hint="use `causal_lm` for a model that reads from left to right",
             )
-        if training:
+        if training and self.packing:
             blocks = packed(texts(rows, "text"), tokenizer, self.max_length)
             found = [_input(at, ids) for at, ids in enumerate(blocks)]
+        elif training:
+            pieces = windows(texts(rows, "text"), tokenizer, self.max_length)
+            found = [_input(at, ids) for at, _, ids in pieces]
         else:
             found = []
             for at, window, ids in windows(texts(rows, "text"), tokenizer, self.max_length):

@@ -88,7 +88,7 @@ def fit(
 
     barrier()  # the processes join before the library would do it for the accelerator alone
     inputs, held_out = encoded(work, "train"), HeldOut(work)
-    objective = Objective(live.model, loss or task_loss, bf16=options.bf16)
+    objective = Objective(live.model, parameters.values(), loss or task_loss, bf16=options.bf16)
 
     def scores() -> dict[str, float]:
         training = objective.training
