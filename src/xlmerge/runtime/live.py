@@ -132,6 +132,7 @@ class LiveModel:
             ModelError: The adapter does not fit the model; the model is as it was.
         """
         self._check_new(name)
+        check_adapter(name, folder)
         report: dict[str, Any] = {}
         devices = [self.device] if self.device.type == "cuda" else []
         try:

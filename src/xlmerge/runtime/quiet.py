@@ -44,6 +44,7 @@ def told(warn: Callable[[str], None]) -> Iterator[None]:
         warn: Hears each text once.
     """
     with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("ignore")
         warnings.simplefilter("always", UserWarning)
         yield
     heard = [each for each in caught if each.category is UserWarning]
