@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from live_parts import compositions, configs, evaluation_options, tasks, trainers
+from prose import as_cell, as_markdown, as_text, parameter_table
 
 import xlmerge
 import xlmerge.plugin
@@ -21,15 +23,13 @@ from xlmerge import errors
 from xlmerge.cli import COMMANDS, cli
 from xlmerge.cli.method_schema import space_options
 from xlmerge.cli.methods_command import example, input_lines
-from xlmerge.plugin import ParameterSpec, discover, spec
+from xlmerge.plugin import discover, spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 HERE = Path(__file__).parent
 _PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end of \2 -->)", re.DOTALL)
-_SECTION = re.compile(r"(Args|Attributes|Returns|Raises|Yields|Called|Example|Bad values|Laws.*):")
-_ENTRY = re.compile(r"(\*{0,2}[\w., ]+):(?:\s+(.*))?")
 
 
 def main() -> None:
@@ -76,7 +76,7 @@ def _command(command: click.Command, path: str) -> Iterator[str]:
         spelled = ", ".join(f"`{name}`" for name in option.opts)
         value = "" if option.is_flag else f" `{_metavar(option)}`"
         note = " Required." if option.required else ""
-        yield f"| {spelled}{value} | {_cell(option.help or '')}{note} |"
+        yield f"| {spelled}{value} | {as_cell(option.help or '')}{note} |"
     yield ""
 
 
@@ -119,8 +119,8 @@ def methods() -> Iterator[str]:
         if method.random:
             yield "- draws random numbers: `seed`, a whole number at least 0, default 0"
         yield ""
-        yield from _prose(method.function.__doc__ or "")
-        yield from _parameters(method.parameters)
+        yield from as_markdown(method.function.__doc__ or "")
+        yield from parameter_table(method.parameters)
         yield from ("", "```yaml", *example(method), "```", "")
 
 
@@ -128,13 +128,7 @@ def options() -> Iterator[str]:
     """What recipes may give for the kinds of adapters, whatever the method."""
     for architecture, specs in space_options(discover()).items():
         yield from ("", f"### {architecture}")
-        yield from _parameters(specs)
-
-
-def _parameters(specs: Iterable[ParameterSpec]) -> Iterator[str]:
-    rows = [f"| `{each.name}` | {each.describe()} | {_cell(each.summary)} |" for each in specs]
-    if rows:
-        yield from ("", "| parameter | values | what it does |", "|---|---|---|", *rows)
+        yield from parameter_table(specs)
 
 
 # --- errors ---------------------------------------------------------------------------------------
@@ -148,8 +142,8 @@ def error_classes() -> Iterator[str]:
         if not issubclass(kind, errors.XLMergeError):
             continue
         parents = ", ".join(f"`{base.__name__}`" for base in kind.__bases__)
-        summary = _text(inspect.cleandoc(kind.__doc__).split("\n\n")[0])
-        yield f"| `{name}` | {parents} | {kind.exit_code} | {_cell(summary)} |"
+        summary = as_text(inspect.cleandoc(kind.__doc__).split("\n\n")[0])
+        yield f"| `{name}` | {parents} | {kind.exit_code} | {as_cell(summary)} |"
 
 
 # --- Python ---------------------------------------------------------------------------------------
@@ -174,7 +168,7 @@ def _object(title: str, value: Any) -> Iterator[str]:
     yield from ("", f"### {title}", "")
     if inspect.isfunction(value):
         yield from ("```text", *_signature(title, value), "```", "")
-    yield from _prose(value.__doc__ or "")
+    yield from as_markdown(value.__doc__ or "")
     if inspect.isclass(value):
         yield from _members(value)
 
@@ -188,7 +182,7 @@ def _members(kind: type) -> Iterator[str]:
         arguments = list(inspect.signature(function).parameters)[1:]
         called = name if isinstance(member, property) else f"{name}({', '.join(arguments)})"
         summary = " ".join(inspect.cleandoc(function.__doc__).split("\n\n")[0].split())
-        yield f"- `{called}`: {_text(summary)}"
+        yield f"- `{called}`: {as_text(summary)}"
 
 
 def _signature(title: str, function: Callable[..., Any]) -> Iterator[str]:
@@ -213,61 +207,7 @@ def hooks() -> Iterator[str]:
     """Every hook, as it is specified."""
     for name in spec.HOOKS:
         yield from ("", f"## {name}", "")
-        yield from _prose(getattr(spec, name).__doc__ or "")
-
-
-def reserved() -> Iterator[str]:
-    """Names of hooks to come."""
-    yield ", ".join(f"`{name}`" for name in spec.RESERVED_HOOKS)
-
-
-# --- docstrings -----------------------------------------------------------------------------------
-
-
-def _prose(docstring: str) -> Iterator[str]:
-    """A docstring in Google's style as Markdown."""
-    section: list[str] = []
-    title = ""
-    for line in [*inspect.cleandoc(docstring).split("\n"), "End:"]:
-        heading = _SECTION.fullmatch(line) if line != "End:" else True
-        if not heading:
-            section.append(line)
-            continue
-        if title:
-            yield from (f"**{title}**", "")
-        yield from _section(title, section)
-        title, section = line.removesuffix(":"), []
-
-
-def _section(title: str, lines: list[str]) -> Iterator[str]:
-    text = inspect.cleandoc("\n".join(["", *lines]))
-    if title in {"Args", "Attributes", "Raises"}:
-        yield from _entries(text)
-        yield ""
-        return
-    for paragraph in filter(None, text.split("\n\n")):
-        if paragraph.startswith(">>>"):
-            yield from ("```pycon", *paragraph.split("\n"), "```", "")
-        else:
-            yield from (_text(paragraph), "")
-
-
-def _entries(text: str) -> Iterator[str]:
-    """``name: what it is``, continued on indented lines, as a list."""
-    for block in re.split(r"\n(?=\S)", text):
-        name, _, rest = " ".join(block.split()).partition(": ")
-        matched = _ENTRY.fullmatch(f"{name}: {rest}")
-        yield f"- `{name.strip('*')}`: {_text(rest)}" if matched or rest else f"- {_text(name)}"
-
-
-def _text(text: str) -> str:
-    """Markup of docstrings as Markdown."""
-    text = re.sub(r":\w+:`~?(?:[\w.]*\.)?(\w+)`", r"`\1`", text)
-    return re.sub(r"``(.+?)``", r"`\1`", text)
-
-
-def _cell(text: str) -> str:
-    return " ".join(_text(text).split()).replace("|", "\\|")
+        yield from as_markdown(getattr(spec, name).__doc__ or "")
 
 
 PARTS: dict[str, Callable[[], Iterable[str]]] = {
@@ -278,7 +218,11 @@ PARTS: dict[str, Callable[[], Iterable[str]]] = {
     "python": python,
     "plugin_api": plugin_api,
     "hooks": hooks,
-    "reserved": reserved,
+    "compositions": compositions,
+    "trainers": trainers,
+    "tasks": tasks,
+    "evaluation_options": evaluation_options,
+    "configs": configs,
 }
 
 

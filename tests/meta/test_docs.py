@@ -20,11 +20,24 @@ import pytest
 
 import xlmerge
 import xlmerge.plugin
+import xlmerge.runtime
+import xlmerge.testing
 from xlmerge import errors
 from xlmerge.cli import COMMANDS, cli
 from xlmerge.cli.method_schema import schema_with_methods
+from xlmerge.plan.adapter_configs import known_configs
+from xlmerge.plan.live_values import EVALUATION_OPTIONS
 from xlmerge.plugin import discover, spec
-from xlmerge.recipe import MergeStep, Recipe, recipe_from_text
+from xlmerge.recipe import (
+    Dataset,
+    EvaluateStep,
+    Head,
+    MergeStep,
+    Recipe,
+    TrainStep,
+    recipe_from_data,
+    recipe_from_text,
+)
 from xlmerge.recipe.yaml_loader import parse_yaml
 
 if TYPE_CHECKING:
@@ -81,6 +94,18 @@ def prose(page: Path) -> str:
     return _FENCE.sub("", page.read_text(encoding="utf-8"))
 
 
+# Steps to copy, and what they take for granted.
+REFERENCE_OF_STEPS = ("methods.md", "compositions.md", "trainers.md", "tasks.md")
+EXAMPLES = [REFERENCE / name for name in REFERENCE_OF_STEPS]
+THERE = {
+    "adapters": {
+        **dict.fromkeys(("one", "two", "adapter_1", "adapter_2", "adapter_3"), "./folder"),
+        **dict.fromkeys(("language", "language_adapter", "task_adapter"), "./folder"),
+    },
+    "datasets": {"texts": "./texts"},
+}
+
+
 # --- recipes --------------------------------------------------------------------------------------
 
 
@@ -98,6 +123,17 @@ def test_recipes(block: Block) -> None:
     jsonschema.validate(data if whole else {"version": 1, **data}, schema())
     if whole:
         recipe_from_text(block.text, str(block))
+    elif block.page in EXAMPLES:
+        recipe_from_data({"version": 1, **THERE, **data}, filename=str(block))
+
+
+@pytest.mark.parametrize("page", EXAMPLES, ids=lambda page: page.name)
+def test_every_section_has_an_example(page: Path) -> None:
+    """A method, rule, trainer or task that the test above reads the example of."""
+    sections = re.split(r"^## (?=\w+$)", page.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+    missing = [text.split("\n")[0] for text in sections if "```yaml" not in text]
+    assert sections
+    assert not missing
 
 
 def test_the_tutorial_s_recipe() -> None:
@@ -219,12 +255,15 @@ def test_every_page_is_linked() -> None:
 # --- the reference is complete --------------------------------------------------------------------
 
 
+@cache
 def generator() -> ModuleType:
     found = importlib.util.spec_from_file_location("generate", REFERENCE / "generate.py")
     assert found is not None
     assert found.loader is not None
     module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(REFERENCE))  # the modules beside it
+        found.loader.exec_module(module)
     return module
 
 
@@ -253,9 +292,17 @@ def options() -> list[str]:
 
 
 MENTIONED = {
-    "hooks.md": [*spec.HOOKS, *xlmerge.plugin.__all__],
+    "hooks.md": [
+        *spec.HOOKS,
+        *xlmerge.plugin.__all__,
+        *xlmerge.runtime.__all__,
+        *(name for name in xlmerge.testing.__all__ if name.endswith("Suite")),
+    ],
     "methods.md": list(discover().methods),
-    "adapter-kinds.md": list(discover().architectures),
+    "compositions.md": list(discover().composition_rules),
+    "trainers.md": list(discover().trainers),
+    "tasks.md": [*discover().tasks, *(each.name for each in EVALUATION_OPTIONS)],
+    "adapter-kinds.md": [*discover().architectures, *known_configs(discover())],
     "errors.md": [
         name for name in errors.__all__ if issubclass(getattr(errors, name), errors.XLMergeError)
     ],
@@ -268,7 +315,7 @@ MENTIONED = {
     "python.md": sorted(set(xlmerge.__all__) - {"__version__", "XLMergeError"}),
     "recipe.md": [
         field.alias or name
-        for model in (Recipe, MergeStep)
+        for model in (Recipe, MergeStep, TrainStep, EvaluateStep, Dataset, Head)
         for name, field in model.model_fields.items()
     ],
 }

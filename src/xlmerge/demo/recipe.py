@@ -58,10 +58,15 @@ def sections(settings: Settings) -> list[Section]:
   language:
     for_each: {{language: {languages}, seed: {seeds}}}
     train: language_adapter
-    task: {{masked_lm: {{max_length: 32, mask_probability: 0.25}}}}
+    task: {{masked_lm: {{max_length: 64, mask_probability: 0.25, packing: false}}}}
     data: text
     adapter: madx_language
-    with: {{steps: {settings.language_steps}, learning_rate: 0.003, batch_size: 16, seed: <seed>}}
+    with:
+      steps: {settings.language_steps}
+      batch_size: 16
+      learning_rate: 0.003
+      evaluate_every: {settings.language_steps}
+      seed: <seed>
 """,
         ),
         Section(

@@ -27,13 +27,13 @@ class Settings:
     """
 
     read: tuple[str, ...] = ("cs", "sk", "pl", "sl", "hr")
-    targets: tuple[str, ...] = ("hsb", "dsb", "sl")
+    targets: tuple[str, ...] = ("hsb", "dsb")
     seed: int = 0
     repetitions: int = 3
     lines: int = 3000
     train_per_kind: int = 60
     test_per_kind: int = 48
-    base_steps: int = 1500
+    base_steps: int = 1200
     language_steps: int = 100
     task_steps: int = 150
 

@@ -50,13 +50,21 @@ class PeftSide:
         head: str | None,
         auto_class: str | None,
     ) -> PeftSide:
-        """The model for adapters of these folders; made once for each shape of head.
+        """The model for adapters of these folders; made once for each kind and shape of head.
 
         Raises:
             CheckpointError: A folder cannot be read.
+            CompositionError: The adapters are of different kinds, which PEFT runs in no one model.
             ModelError: The heads in the files are for different numbers of classes.
         """
         files = [PeftFile.read(folder.name, folder) for folder in folders]
+        kinds = sorted({str(file.settings.get("peft_type")) for file in files})
+        if len(kinds) > 1:
+            raise CompositionError(
+                f"PEFT does not run {' and '.join(kinds)} in one model: "
+                f"{', '.join(folder.name for folder in folders)}",
+                hint="put each kind in a model of its own: `ensemble` takes both",
+            )
         counts = {file.classes for file in files if file.head_modules}
         apart = head is not None and head in live.model.heads
         if len(counts) > 1 and not apart:
@@ -71,10 +79,11 @@ class PeftSide:
                 "transformers that has one",
                 hint="give a head of its own with `head:`",
             )
-        key = (auto_class, counts.pop()) if own else (None, None)
+        shape = (auto_class, counts.pop()) if own else (None, None)
         runners = _RUNNERS.setdefault(live, {})
+        key = (*kinds, *shape)
         if key not in runners:
-            runners[key] = PeftLive(live, *key)
+            runners[key] = PeftLive(live, *shape)
         return cls(live, runners[key])
 
     def child(self, label: str, folder: Path, leave_out: Sequence[int]) -> Child:

@@ -180,6 +180,15 @@ def test_masks_depend_on_seed_and_position_alone(tokenizer: Any) -> None:
     assert torch.equal(state, torch.random.get_rng_state())
 
 
+def test_without_packing_each_text_is_an_input(tokenizer: Any) -> None:
+    some = rows(6)
+    apart = masked_lm.function(packing=False).encode(some, tokenizer, (), training=True)
+    assert [feature["row"] for feature in apart] == list(range(6))
+    assert [feature["input_ids"] for feature in apart] == tokenizer(list(some["text"]))["input_ids"]
+    assert not [feature for feature in apart if "labels" in feature]
+    assert len(masked_lm.function().encode(some, tokenizer, (), training=True)) < len(apart)
+
+
 def test_evaluations_mask_the_same_tokens_each_time(tokenizer: Any) -> None:
     data = rows(8)
     first = masked_lm.function().encode(data, tokenizer, (), training=False)

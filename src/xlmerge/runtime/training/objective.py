@@ -48,7 +48,7 @@ class Objective(nn.Module):  # type: ignore[misc]
         device = next(self.model.parameters()).device
         return torch.autocast(device.type, dtype=torch.bfloat16)
 
-    def zero_grad(self, set_to_none: bool = True) -> None:  # noqa: FBT001, FBT002 - torch's own
+    def zero_grad(self, set_to_none: bool = True) -> None:
         """Drop the gradients; a walk through the whole model each step would cost a millisecond."""
         del set_to_none
         for parameter in self._trained:
