@@ -101,6 +101,8 @@ def _trainer_lines(trainer: Trainer) -> Iterator[str]:
     yield f"- task: {'any, named under `task:`' if trainer.task == 'any' else task}"
     yield f"- adapter: {f'`{trainer.adapter}`' if trainer.adapter else 'none of its own'}"
     yield f"- on frozen adapters: {'yes, named under `on:`' if trainer.stacked else 'no'}"
+    if trainer.stacked_each is not None:
+        yield f"- or, for each data set of `{trainer.stacked_each}`, on frozen adapters of its own"
     if trainer.outputs:
         yield f"- further adapters: {', '.join(f'`{name}`' for name in trainer.outputs)}"
 

@@ -221,6 +221,7 @@ def _train_request(step: ExpandedTrain, loaded: LoadedRecipe) -> TrainRequest:
             for role, named in step.data.items()
         },
         stacked_on=step.on,
+        stacked_each=step.on_each,
         adapter=step.adapter,
         values=step.values,
     )

@@ -70,11 +70,11 @@ class TestWhole:
                 "base: loss",
                 "base_model: base",
                 "train: language_adapter",
-                "language/cs/0: trained",
+                "language/cs: trained",
                 "train: task_adapter",
                 "types/0: trained",
                 "merge: language_arithmetic",
-                "half/hsb/0: merged",
+                "half/hsb: merged",
                 "evaluate: {sequence_classification",
                 "macro_f1",
                 "What this shows:",
@@ -120,7 +120,7 @@ class TestWhole:
         shown = xl("run", str(folder / "recipe.yaml"))
         assert shown.code == 0, shown.err
         assert "trained in" not in shown.out
-        assert "language/hsb/1: up to date" in shown.out
+        assert "language/hsb: up to date" in shown.out
 
 
 def _ending(printed: str) -> str:

@@ -36,8 +36,8 @@ def table(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[s
         "heads.linear.path": "adapters/task-sentiment-ind-seed<seed>/linear_head.safetensors",
     }
     overrides = [f"{key}={shared_data / place}" for key, place in places.items()]
-    for step in ("quarter", "half", "most", "transfer"):
-        overrides.append(f"steps.{step}.for_each.language=[bbc]")
+    steps = ("quarter", "half", "most", "transfer")
+    overrides += [f"steps.{step}.for_each.language=[bbc]" for step in steps]
     xlmerge.run(RECIPE, output=out, overrides=overrides)
     found: dict[str, Any] = json.loads(
         (out / "transfer" / "table.json").read_text(encoding="utf-8")

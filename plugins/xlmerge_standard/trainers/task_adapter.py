@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     task="any",
     adapter="seq_bn",
     stacked=True,
+    stacked_each="train",
 )
 @fit_options(length="10 epochs", batch_size=16, learning_rate=1e-4, patience=3)
 def task_adapter(work: Training, **fit: Any) -> None:

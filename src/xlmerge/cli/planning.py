@@ -87,6 +87,8 @@ def _training(plan: TrainStepPlan) -> Iterator[str]:
         yield f"data {role}: {', '.join(named)}{note}"
     if plan.stacked_on is not None:
         yield f"on {tree_text(plan.stacked_on)}, frozen"
+    if plan.stacked_each:
+        yield f"on {'; '.join(map(tree_text, plan.stacked_each))}; each for its data, frozen"
     if plan.adapter is not None:
         changes = f" with {_pairs(plan.adapter.changes)}" if plan.adapter.changes else ""
         kind = plan.adapter.architecture.descriptor.name

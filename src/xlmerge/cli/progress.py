@@ -13,6 +13,7 @@ __all__ = ["Progress"]
 _EVERY = 30.0  # seconds
 _SHARE = 0.1
 _LEAST = 5.0  # seconds; whoever is done sooner needs no lines
+_LOOKING_BACK = 600.0  # seconds; a step, or a validation between two, may take more than rich's 30
 
 
 class Progress:
@@ -29,7 +30,8 @@ class Progress:
         self._bar: Any = None
         self._task: Any = None
         self._note = ""
-        self._started = self._told = time.monotonic()
+        self._told = time.monotonic()
+        self._first: tuple[float, int] | None = None
         self._share = 0.0
         if sys.stderr.isatty():
             self._open()
@@ -63,6 +65,7 @@ class Progress:
             TimeRemainingColumn(),
             console=Console(stderr=True),
             transient=True,
+            speed_estimate_period=_LOOKING_BACK,
         )
         self._task = self._bar.add_task(self._title, total=None, note="")
         self._bar.start()
@@ -70,15 +73,26 @@ class Progress:
     def _line(self, done: int, total: int) -> None:
         """A line after every tenth of the work or half a minute, whichever comes first."""
         now = time.monotonic()
+        if done > 0 and self._first is None:
+            # What comes before the first step, such as a model that is loaded, comes once; and
+            # steps that an earlier run did took none of this one's time.
+            self._first = now, done
         if not 0 < done < total or now - self._told < _LEAST:
             return
         share = done / total
         if now - self._told < _EVERY and share - self._share < _SHARE:
             return
         self._told, self._share = now, share
-        left = (now - self._started) * (total - done) / done
         note = f", {self._note}" if self._note else ""
-        click.echo(f"{self._title}: {done}/{total}{note}, {_duration(left)} left", err=True)
+        left = self._left(now, done, total)
+        click.echo(f"{self._title}: {done}/{total}{note}{left}", err=True)
+
+    def _left(self, now: float, done: int, total: int) -> str:
+        """The time left, as a clause; empty before there is anything to tell it by."""
+        if self._first is None or done <= self._first[1]:
+            return ""
+        started, before = self._first
+        return f", {_duration((now - started) * (total - done) / (done - before))} left"
 
 
 def _duration(seconds: float) -> str:

@@ -84,7 +84,8 @@ def _limits(table: Mapping[str, Any]) -> str:
     sizes = sorted({each["test_rows"] for each in table["scores"]})
     phrases = str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
     return (
-        f"All this is {seeds} seeds of the adapters on one base model of a toy's size, and "
-        f"{phrases} short phrases a language. The intervals speak of the phrases, not of other "
-        "base models, languages or tasks: it shows how the methods work, not how good they are."
+        f"All this is {seeds} seeds of the task adapter, on one base model of a toy's size with "
+        f"one adapter for each language, and {phrases} short phrases a language. The intervals "
+        "speak of the phrases, not of other base models, languages or tasks: it shows how the "
+        "methods work, not how good they are."
     )

@@ -137,7 +137,12 @@ def _text_file(language: str) -> str:
 
 
 def _making(settings: Settings) -> str:
-    facts = {"edition": _EDITION, "babel": version("babel"), **asdict(settings)}
+    facts = {
+        "edition": _EDITION,
+        "babel": version("babel"),
+        "recipe": recipe_text(settings),
+        **asdict(settings),
+    }
     return sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 

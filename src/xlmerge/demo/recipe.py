@@ -56,17 +56,17 @@ def sections(settings: Settings) -> list[Section]:
             _LANGUAGE,
             f"""\
   language:
-    for_each: {{language: {languages}, seed: {seeds}}}
+    for_each: {{language: {languages}}}
     train: language_adapter
     task: {{masked_lm: {{max_length: 64, mask_probability: 0.25, packing: false}}}}
     data: text
     adapter: madx_language
     with:
       steps: {settings.language_steps}
-      batch_size: 16
+      batch_size: 32
       learning_rate: 0.003
       evaluate_every: {settings.language_steps}
-      seed: <seed>
+      seed: {settings.seed}
 """,
         ),
         Section(
@@ -88,7 +88,7 @@ def sections(settings: Settings) -> list[Section]:
             _HALF,
             f"""\
   half:
-    for_each: {{language: {targets}, seed: {seeds}}}
+    for_each: {{language: {targets}}}
     merge: language_arithmetic
     adapters: {{language/{SOURCE}: 0.5, language: 0.5}}
 """,
@@ -137,8 +137,8 @@ labels, and phrases with their type."""
 
 _LANGUAGE = """\
 A language adapter for each language, from its text alone: masked tokens have to be guessed. The \
-base model stays as it is. All languages of one seed start from the same weights, so that their \
-adapters can be averaged later."""
+base model stays as it is. All languages start from the same weights, so that their adapters can \
+be averaged later."""
 
 _TYPES = f"""\
 A task adapter on top of the frozen adapter of the source language ({SOURCE}), the only one with \

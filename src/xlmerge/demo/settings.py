@@ -16,8 +16,8 @@ class Settings:
     Attributes:
         read: Languages that the base model is pre-trained on; the source is one of them.
         targets: Languages that nobody labelled anything in.
-        seed: Of the base model; adapters take this one and those after it.
-        repetitions: How many times everything but the base model is trained.
+        seed: Of the base model and the language adapters; the first of the task adapters.
+        repetitions: How many task adapters are trained.
         lines: Lines of unlabelled text in each language.
         train_per_kind: Labelled phrases of each type in the source language.
         test_per_kind: Test phrases of each type.
@@ -34,7 +34,7 @@ class Settings:
     train_per_kind: int = 60
     test_per_kind: int = 48
     base_steps: int = 1200
-    language_steps: int = 100
+    language_steps: int = 250
     task_steps: int = 150
 
     @property
@@ -44,5 +44,5 @@ class Settings:
 
     @property
     def seeds(self) -> tuple[int, ...]:
-        """Seeds of the adapters."""
+        """Seeds of the task adapters."""
         return tuple(range(self.seed, self.seed + self.repetitions))

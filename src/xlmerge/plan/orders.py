@@ -41,6 +41,7 @@ class TrainOrder:
         if_present: Roles that were filled from a data set as a whole and may be missing: left out
             where the data set has no split of that name.
         tree: The composition that lies frozen beneath, or None.
+        trees: Compositions, one for each data set, in place of ``tree``.
         folders: Adapter folders by the names of the tree's leaves.
         adapter: All fields of the new adapter's configuration; None if the trainer makes none.
         base_model: The base model as the recipe says it, without a revision.
@@ -67,6 +68,7 @@ class TrainOrder:
     data: Mapping[str, tuple[tuple[DataRequest, float | None], ...]]
     if_present: frozenset[str] = frozenset()
     tree: Tree | None
+    trees: tuple[Tree, ...] = ()
     folders: Mapping[str, Path]
     adapter: Mapping[str, Any] | None
     base_model: str

@@ -131,6 +131,7 @@ class TrainRequest:
         task_options: Options of the task.
         data: Role to data sets, each with its sampling weight or None.
         stacked_on: The composition that lies frozen beneath.
+        stacked_each: Compositions, one for each data set, in place of ``stacked_on``.
         adapter: Name of a configuration, or ``config`` and further fields; None for the trainer's.
         values: What stands under ``with``.
     """
@@ -141,6 +142,7 @@ class TrainRequest:
     task_options: Mapping[str, Any] = field(default_factory=dict)
     data: Mapping[str, tuple[tuple[DataRequest, float | None], ...]]
     stacked_on: Tree | None = None
+    stacked_each: tuple[Tree, ...] = ()
     adapter: str | Mapping[str, Any] | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
 

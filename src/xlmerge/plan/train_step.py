@@ -44,6 +44,7 @@ class TrainStepPlan:
         data: Role to data sets, each with its sampling weight or None.
         if_present: Roles that are left out where the data set has no split of that name.
         stacked_on: The composition that lies frozen beneath.
+        stacked_each: Compositions, one for each data set, in place of ``stacked_on``.
         rules: The rules of that composition by name.
         adapter: The new adapter's configuration; None if the trainer makes none.
         seed: Of everything that is drawn.
@@ -60,6 +61,7 @@ class TrainStepPlan:
     data: Roles
     if_present: frozenset[str] = frozenset()
     stacked_on: Tree | None = None
+    stacked_each: tuple[Tree, ...] = ()
     rules: Mapping[str, Registered[CompositionRule]] = field(default_factory=dict)
     adapter: PlannedConfig | None = None
     seed: int = 0
@@ -70,7 +72,8 @@ class TrainStepPlan:
     @property
     def needs(self) -> tuple[str, ...]:
         """Adapters that it is stacked on."""
-        return () if self.stacked_on is None else leaves(self.stacked_on)
+        trees = [*self.stacked_each, *([self.stacked_on] if self.stacked_on is not None else [])]
+        return tuple(dict.fromkeys(name for tree in trees for name in leaves(tree)))
 
     def describe(self) -> dict[str, Any]:
         """The training as plain data: what fingerprints, provenance and ``--dry-run`` show.
@@ -89,6 +92,8 @@ class TrainStepPlan:
         }
         if self.stacked_on is not None:
             described["on"] = tree_data(self.stacked_on)
+        if self.stacked_each:
+            described["on"] = [tree_data(tree) for tree in self.stacked_each]
         if self.adapter is not None:
             described["adapter"] = dict(self.adapter.fields)
         described["parameters"] = {**self.parameters, "seed": self.seed, "dtype": self.dtype}
@@ -138,6 +143,7 @@ def plan_training(
     )
     config = plan_config(request.adapter, declared, context.registry, problems)
     rules = _stack(request, declared, context, problems)
+    _check_each(request, declared, data, problems)
     if problems or context.located is None:
         return None, problems
     own = {spec.name for spec in declared.parameters}
@@ -150,6 +156,7 @@ def plan_training(
         data=data,
         if_present=if_present,
         stacked_on=request.stacked_on,
+        stacked_each=request.stacked_each,
         rules=rules,
         adapter=config,
         seed=values["seed"],
@@ -201,22 +208,51 @@ def _stack(
     request: TrainRequest, trainer: Trainer, context: PlanContext, problems: Problems
 ) -> dict[str, Registered[CompositionRule]]:
     """Check what lies beneath."""
-    tree = request.stacked_on
-    if tree is None:
-        return {}
-    if not trainer.stacked:
+    rules: dict[str, Registered[CompositionRule]] = {}
+    trees: list[tuple[Place, Tree]] = [
+        (("on", at), tree) for at, tree in enumerate(request.stacked_each)
+    ]
+    if request.stacked_on is not None:
+        trees.append((("on",), request.stacked_on))
+    if trees and not trainer.stacked:
         problems.refuse(("on",), f"{trainer.name} trains on the base model alone, without `on`")
         return {}
-    rules = check_tree(tree, ("on",), context, problems, training=True)
-    check_libraries(tree, ("on",), context.drafts, rules, problems)
-    check_fits(leaves(tree), ("on",), context, problems)
-    for name in leaves(tree):
-        draft = context.drafts.get(name)
-        library = draft.layout.folder.header.format if draft is not None else "adapters"
-        if library != "adapters":
+    for place, tree in trees:
+        rules |= check_tree(tree, place, context, problems, training=True)
+        check_libraries(tree, place, context.drafts, rules, problems)
+        check_fits(leaves(tree), place, context, problems)
+        for name in leaves(tree):
+            draft = context.drafts.get(name)
+            library = draft.layout.folder.header.format if draft is not None else "adapters"
+            if library != "adapters":
+                problems.refuse(
+                    place,
+                    f"new adapters are trained with the adapters library; {name} is of {library}",
+                    "train on top of an adapter that the adapters library saved",
+                )
+    return rules
+
+
+def _check_each(
+    request: TrainRequest,
+    trainer: Trainer,
+    data: Mapping[str, tuple[tuple[DataRequest, float | None], ...]],
+    problems: Problems,
+) -> None:
+    """Compositions of their own: one for each data set, and for each to validate on."""
+    count, role = len(request.stacked_each), trainer.stacked_each
+    if not count:
+        return
+    if role is None:
+        problems.refuse(
+            ("on",), f"{trainer.name} trains on one composition; found a list of {count}"
+        )
+        return
+    for name in (role, "validation"):
+        found = len(data.get(name, ()))
+        if found and found != count:
             problems.refuse(
                 ("on",),
-                f"new adapters are trained with the adapters library; {name} is of {library}",
-                "train on top of an adapter that the adapters library saved",
+                f"`on` lists {count} compositions, and there are {found} data sets for `{name}`",
+                "give one composition for each data set, in their order",
             )
-    return rules

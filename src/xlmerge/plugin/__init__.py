@@ -2,12 +2,13 @@
 
 **What a plugin is.** A module that the entry-point group ``xlmerge`` of an installed package
 refers to. It says which plugin API it is written for, and its hooks return descriptors: adapter
-architectures, merge methods. The architectures and methods that come with xlmerge arrive through
-the same door: ``plugins/xlmerge_standard/merges/linear.py`` is one method, and a new one for
-xlmerge itself is a file beside it and a line in ``plugins/xlmerge_standard/plugin.py``.
+architectures, merge methods, composition rules, trainers, tasks. Those that come with xlmerge
+arrive through the same door: ``plugins/xlmerge_standard/merges/linear.py`` is one method, and a new
+one for xlmerge itself is a file beside it and a line in ``plugins/xlmerge_standard/plugin.py``.
 
-Complete packages to copy, tests included, are in ``docs/how-to/write-a-merge-method.md`` and
-``docs/how-to/write-an-architecture.md``. The shortest one follows.
+Complete packages to copy, tests included, are in ``docs/how-to``: ``write-a-merge-method.md``,
+``write-an-architecture.md``, ``write-a-composition-rule.md`` (with an invertible adapter of its
+own), ``write-a-trainer.md`` and ``write-a-task.md``. The shortest one follows.
 
 The package, in its ``pyproject.toml``::
 
@@ -54,11 +55,20 @@ method without adapters to hear it.
 
 **Adapter architectures** are :class:`AdapterArchitecture` objects with one :class:`FileHalf` for
 each library whose folders they lie in, see :mod:`xlmerge.plugin.architecture`;
-:func:`claim_by_patterns` is enough for plain tensors.
+:func:`claim_by_patterns` is enough for plain tensors. A :class:`LiveHalf` brings one into running
+models: named configurations to train, and what makes the library know the kind.
+
+**Composition rules, trainers and tasks** are functions, too, made into descriptors by
+:func:`composition_rule`, :func:`trainer` and :func:`task`, with the signature as the declaration;
+see :mod:`xlmerge.plugin.composition`, :mod:`xlmerge.plugin.trainers` and
+:mod:`xlmerge.plugin.tasks`. They are called when a step runs a model, with objects of
+:mod:`xlmerge.runtime`: a rule gets the parts to compose, a trainer a
+:class:`xlmerge.runtime.Training`, and a task returns a :class:`xlmerge.runtime.TaskLogic`. What
+needs torch lies in a package ``_modules`` and is imported inside the function.
 
 **Hooks** are specified, each with an example, in :mod:`xlmerge.plugin.spec`. They are called at
 every start of the program: import the standard library and :mod:`xlmerge.plugin` only, and leave
-NumPy and torch to the functions that compute.
+NumPy, torch and :mod:`xlmerge.runtime` to the functions that compute.
 
 **Names.** Import names that begin with ``xlmerge_`` are xlmerge's own and refused from anybody
 else, because pip overwrites files of the same name without a word. Call your package
@@ -70,9 +80,10 @@ plugins provide belongs to neither until one of them is disabled.
 ``XLMERGE_STRICT_PLUGINS=1`` makes the first failure an error with its traceback,
 ``XLMERGE_DISABLE_PLUGINS=a,b`` leaves plugins out, by entry point or distribution.
 
-**Testing.** :mod:`xlmerge.testing` has test suites to inherit from: they hold your methods and
-architectures to the laws they promise. :func:`load_registry` registers a module directly, without
-an installation::
+**Testing.** :mod:`xlmerge.testing` has test suites to inherit from, which hold your descriptors to
+the laws they promise: ``MergeMethodSuite``, ``ArchitectureSuite``, ``SpaceSuite``, and on tiny
+models ``CompositionRuleSuite``, ``TrainerSuite`` and ``TaskSuite``. :func:`load_registry` registers
+a module directly, without an installation::
 
     class TestStep(xlmerge.testing.MergeMethodSuite):
         method = acme_xlmerge_step.plugin.step

@@ -56,6 +56,8 @@ class Trainer:
         adapter: Name of the configuration of the adapter it trains where the recipe gives none;
             None if it trains none.
         stacked: Whether it trains on top of frozen adapters, which the recipe names under ``on``.
+        stacked_each: Role whose data sets may each have a composition of their own beneath the new
+            adapter; None if there is none.
         attention: Attention implementation that the model must be loaded with, or None.
         columns: Columns of a batch that reach the architectures, beside the model's own inputs.
         outputs: Names of further adapters it writes, each a folder below the step's own.
@@ -72,6 +74,7 @@ class Trainer:
     task: str = "any"
     adapter: str | None = None
     stacked: bool = False
+    stacked_each: str | None = None
     attention: str | None = None
     columns: tuple[str, ...] = ()
     outputs: tuple[str, ...] = field(default=())
@@ -88,6 +91,7 @@ def trainer(  # noqa: PLR0913 - one argument for each thing a trainer may declar
     task: str = "any",
     adapter: str | None = None,
     stacked: bool = False,
+    stacked_each: str | None = None,
     attention: str | None = None,
     columns: tuple[str, ...] = (),
     outputs: tuple[str, ...] = (),
@@ -111,6 +115,7 @@ def trainer(  # noqa: PLR0913 - one argument for each thing a trainer may declar
             task=task,
             adapter=adapter,
             stacked=stacked,
+            stacked_each=stacked_each,
             attention=attention,
             columns=columns,
             outputs=outputs,
@@ -133,5 +138,7 @@ def trainer_problems(made: Trainer) -> Iterator[str]:
     for field_, names in (("optional_data", made.optional_data), ("many", made.many)):
         for name in sorted(set(names) - set(made.data)):
             yield f"{field_} names the unknown role {name!r}"
+    if made.stacked_each is not None and made.stacked_each not in made.many:
+        yield f"stacked_each names {made.stacked_each!r}, no role of many data sets"
     if not callable(made.function):
         yield f"its function cannot be called: {made.function!r}"

@@ -86,6 +86,7 @@ def train_instance(
         else {"": _datasets(given, ("data",), scope)}
     )
     on = step.get("on")
+    each = on if isinstance(on, list | tuple) else ()
     adapter = step.get("adapter")
     task, options = _task(step, "task", scope)
     return ExpandedTrain(
@@ -95,7 +96,12 @@ def train_instance(
         train=scope.text(step.get("train"), ("train",)),
         task=task,
         task_options=options,
-        on=None if on is None else composition(on, ("on",), scope),
+        on=None if on is None or each else composition(on, ("on",), scope),
+        on_each=tuple(
+            tree
+            for at, one in enumerate(each)
+            if (tree := composition(one, ("on", at), scope)) is not None
+        ),
         data=data,
         adapter=scope.filled(adapter, ("adapter",))
         if isinstance(adapter, Mapping)

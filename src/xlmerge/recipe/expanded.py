@@ -61,6 +61,7 @@ class ExpandedTrain(_Instance):
         task: Name of the task, if given.
         task_options: Its options.
         on: What lies frozen beneath.
+        on_each: What lies beneath for each dataset, in place of ``on``.
         data: Role to names of datasets, each with its weight or None. The role is empty where the
             recipe names one dataset without saying for what.
         adapter: Name of a configuration, or ``config`` and fields of it.
@@ -71,6 +72,7 @@ class ExpandedTrain(_Instance):
     task: str | None = None
     task_options: Mapping[str, Any] = field(default_factory=dict)
     on: Tree | None = None
+    on_each: tuple[Tree, ...] = ()
     data: Mapping[str, tuple[tuple[str, float | None], ...]] = field(default_factory=dict)
     adapter: str | Mapping[str, Any] | None = None
     values: Mapping[str, Any] = field(default_factory=dict)

@@ -12,7 +12,7 @@ from xlmerge.recipe.schema_types import (
     Setting,
     Task,
     Text,
-    TreeData,
+    TreeOrTrees,
     Value,
     for_each_field,
     name_or_mapping_of,
@@ -66,11 +66,11 @@ class TrainStep(BaseModel):
         description="The task by name, or a mapping from its name to its options.",
         examples=["sequence_classification", {"sequence_classification": {"pooling": "mean"}}],
     )
-    on: TreeData = Field(
+    on: TreeOrTrees = Field(
         default=None,
         description="What lies frozen beneath the new adapter: the name of an adapter or step, or "
-        "a composition of them.",
-        examples=["indonesian", {"stack": ["english", "indonesian"]}],
+        "a composition of them; or a list, one for each dataset that is trained on.",
+        examples=["indonesian", {"stack": ["english", "indonesian"]}, ["english", "indonesian"]],
     )
     data: Annotated[
         Annotated[Text, Tag("<one>")]

@@ -59,6 +59,7 @@ __all__ = [
     "Task",
     "Text",
     "TreeData",
+    "TreeOrTrees",
     "Value",
     "Weight",
     "for_each_field",
@@ -185,22 +186,26 @@ DataFormat: TypeAlias = Annotated[
     BeforeValidator(partial(check_choice, choices=DATA_FORMATS, varying=False)),
     WithJsonSchema({"enum": list(DATA_FORMATS)}),
 ]
+_ONE_TREE: list[dict[str, Any]] = [
+    {"type": "string"},
+    {
+        "type": "object",
+        "minProperties": 1,
+        "maxProperties": 3,
+        "properties": {"weights": {"type": "array"}, "with": {"type": "object"}},
+        "additionalProperties": {"type": ["string", "array", "object"]},
+    },
+]
 TreeData: TypeAlias = Annotated[
     Any,  # read by `xlmerge.plugin.composition.parse_tree`
     AfterValidator(_unchanging),
+    WithJsonSchema({"anyOf": _ONE_TREE}),
+]
+TreeOrTrees: TypeAlias = Annotated[
+    Any,
+    AfterValidator(_unchanging),
     WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string"},
-                {
-                    "type": "object",
-                    "minProperties": 1,
-                    "maxProperties": 3,
-                    "properties": {"weights": {"type": "array"}, "with": {"type": "object"}},
-                    "additionalProperties": {"type": ["string", "array", "object"]},
-                },
-            ]
-        }
+        {"anyOf": [*_ONE_TREE, {"type": "array", "minItems": 2, "items": {"anyOf": _ONE_TREE}}]}
     ),
 ]
 ForEach: TypeAlias = Annotated[

@@ -80,7 +80,8 @@ def plan_job(job: Job, registry: Registry, stack: ExitStack) -> Work:
     plans = []
     for step in job.steps:
         planned = _plan(step, job, context)
-        problems += planned.problems
+        # The members of a family share their words in the recipe, and so their mistakes.
+        problems += [problem for problem in planned.problems if problem not in problems]
         work.warnings += [warning for warning in planned.warnings if warning not in work.warnings]
         if planned.plan is not None:
             plans.append(planned.plan)
@@ -192,7 +193,8 @@ def _open(
     if located.commit:
         work.pins[reference] = located.commit
     work.located[name], work.layouts[name] = located, layout
-    if layout.folder.unread:
+    merged = any(isinstance(step, StepRequest) and name in _inputs(step) for step in job.steps)
+    if merged and layout.folder.unread:
         work.warnings.append(
             f"{name}: not read and not carried over: {', '.join(layout.folder.unread)}"
         )

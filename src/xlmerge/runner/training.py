@@ -104,6 +104,7 @@ def _order(
         data=plan.data,
         if_present=plan.if_present,
         tree=plan.stacked_on,
+        trees=plan.stacked_each,
         folders=state.folders(plan.needs),
         adapter=None if plan.adapter is None else plan.adapter.fields,
         base_model=plan.base.name,

@@ -141,6 +141,13 @@ class _Composition:
         children = [self._switched(child) for child in tree.children]
         yield rule.function(**arguments_of(rule, tree, children))
 
+    @contextmanager
+    def in_turn(self, tree: Tree) -> Iterator[Forward]:
+        """A tree without rules around the model, active only while a batch runs."""
+        with self.running(tree):  # what cannot run is told before the first batch
+            pass
+        yield self._switched(tree)
+
     def _switched(self, tree: Tree) -> Forward:
         """A child of a rule around the model, activated anew for each batch."""
 
@@ -216,6 +223,7 @@ def compose(  # noqa: PLR0913 - what a composition depends on
     head: str | None = None,
     labels: Sequence[str] = (),
     auto_class: str | None = None,
+    in_turn: bool = False,
 ) -> Iterator[Forward]:
     """Run a model with adapters composed as a tree says.
 
@@ -230,6 +238,8 @@ def compose(  # noqa: PLR0913 - what a composition depends on
         head: Name of a head in the model; by default the last one that an adapter brings.
         labels: Names of the classes in order, where they are known: a head of others is refused.
         auto_class: Class of transformers that carries the head of PEFT adapters.
+        in_turn: Whether it is activated anew for each batch, so that several compositions may be
+            open at once and take turns.
 
     Yields:
         A function from a batch to outputs.
@@ -255,7 +265,7 @@ def compose(  # noqa: PLR0913 - what a composition depends on
     with TemporaryDirectory(prefix="xlmerge-") as scratch:
         made = _Composition(folders, registry, side, Interpolations(scratch, registry), wish, task)
         try:
-            with made.function(tree) as forward:
+            with made.in_turn(tree) if in_turn else made.function(tree) as forward:
                 yield forward
         finally:
             made.close()

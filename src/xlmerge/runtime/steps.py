@@ -68,6 +68,7 @@ def train(order: TrainOrder) -> dict[str, Any]:
         scratch=order.scratch,
         seed=order.seed,
         on=order.tree,
+        on_each=order.trees,
         folders=order.folders,
         metric=task.metric,
         greater_is_better=task.greater_is_better,

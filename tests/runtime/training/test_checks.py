@@ -83,7 +83,7 @@ def test_a_parameter_without_gradient_is_told(base: Path, tmp_path: Path) -> Non
     work.live.add_adapter("idle", work.adapter, seed=3)
     with staged(work) as stage, pytest.raises(TrainingError, match="got no gradient"):
         idle = work.live.adapter_parameters("idle")
-        fit(work, {**stage.adapter, **idle}, FitOptions(**SHORT), run=stage.run)
+        fit(work, {**stage.adapter, **idle}, FitOptions(**SHORT), runs=stage.runs)
 
 
 def test_a_change_of_what_is_frozen_is_told(base: Path, tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_a_change_of_what_is_frozen_is_told(base: Path, tmp_path: Path) -> None:
 
     work.progress = meddle
     with staged(work) as stage, pytest.raises(TrainingError, match="changed what is frozen"):
-        fit(work, {**stage.adapter, **stage.head}, FitOptions(**SHORT), run=stage.run)
+        fit(work, {**stage.adapter, **stage.head}, FitOptions(**SHORT), runs=stage.runs)
 
 
 def test_a_training_that_moves_nothing_is_told(base: Path, tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_a_loss_that_is_not_finite_names_its_step(base: Path, tmp_path: Path) ->
         trained = {**stage.adapter, **stage.head}
         options = FitOptions(**SHORT, log_every=6)
         with pytest.raises(TrainingError, match=r"nan at step 4 of 6[\s\S]*learning_rate"):
-            fit(work, trained, options, run=stage.run, loss=loss)
+            fit(work, trained, options, runs=stage.runs, loss=loss)
 
 
 def test_parameters_in_half_precision_are_refused(base: Path, tmp_path: Path) -> None:

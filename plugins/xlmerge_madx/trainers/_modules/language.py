@@ -63,7 +63,7 @@ def train(
         if live.is_invertible(work.name):
             _check_inverse(work, stage)
         trained = {**stage.adapter, **(_own_layers(stage.head) if train_head else {})}
-        fit(work, trained, FitOptions(**chosen), run=stage.run)
+        fit(work, trained, FitOptions(**chosen), runs=stage.runs)
         if rank() == 0:
             live.save_adapter(work.name, work.output)
             if train_head:

@@ -29,6 +29,6 @@ def train(work: Training, options: Mapping[str, Any]) -> None:
         chosen["epochs"] = _EPOCHS
     with staged(work) as stage:
         work.report["composition"] = stage.tree
-        fit(work, {**stage.adapter, **stage.head}, FitOptions(**chosen), run=stage.run)
+        fit(work, {**stage.adapter, **stage.head}, FitOptions(**chosen), runs=stage.runs)
         if rank() == 0:
             work.live.save_adapter(work.name, work.output, head=work.name)

@@ -41,7 +41,7 @@ class Inputs:
 
 
 class _Scheduled(Dataset[dict[str, Any]]):  # type: ignore[misc]
-    """The schedule, each input with the seed that a task draws its masks by."""
+    """The schedule; each input with its data set, and the seed that a task draws masks by."""
 
     def __init__(self, schedule: Schedule, seed: int) -> None:
         self._schedule, self._seed = schedule, seed
@@ -50,7 +50,8 @@ class _Scheduled(Dataset[dict[str, Any]]):  # type: ignore[misc]
         return len(self._schedule)
 
     def __getitem__(self, position: int) -> dict[str, Any]:
-        return {**self._schedule[position], "mask_seed": self._seed}
+        source, _ = self._schedule.place(position)
+        return {**self._schedule[position], "mask_seed": self._seed, "source": source}
 
 
 class _Parts(Sampler[list[int]]):  # type: ignore[misc]
@@ -93,8 +94,10 @@ def encoded(work: Training, role: str) -> Inputs:
     return Inputs(features, weights or None)
 
 
-def loader(inputs: Inputs, work: Training, options: FitOptions, steps: int) -> DataLoader[Batch]:
-    """The batches of this process, one after the other.
+def loader(
+    inputs: Inputs, work: Training, options: FitOptions, steps: int
+) -> DataLoader[list[tuple[int, Batch]]]:
+    """The batches of this process, one after the other, each in parts by data set.
 
     Raises:
         ParameterError: A step has fewer inputs than parts.
@@ -115,9 +118,18 @@ def loader(inputs: Inputs, work: Training, options: FitOptions, steps: int) -> D
         by_length=options.length_bucketing,
     )
     tokenizer, collate = work.live.tokenizer, work.task.collate
+
+    def collated(features: Sequence[Features]) -> list[tuple[int, Batch]]:
+        """The inputs of each data set as a batch of their own where they run differently."""
+        apart = len(work.on_each) > 1
+        parts: dict[int, list[Features]] = {}
+        for feature in features:
+            parts.setdefault(feature["source"] if apart else 0, []).append(feature)
+        return [(source, collate(part, tokenizer)) for source, part in sorted(parts.items())]
+
     return DataLoader(
         _Scheduled(schedule, work.seed),
         batch_sampler=_Parts(steps=steps, batch=options.batch_size, parts=parts),
-        collate_fn=lambda features: collate(features, tokenizer),
+        collate_fn=collated,
         pin_memory=work.live.device.type == "cuda",
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from xlmerge.errors import TrainingError
+from xlmerge.errors import ParameterError, TrainingError
 from xlmerge.plugin.composition import tree_text
 from xlmerge.runtime.distributed import barrier, rank, world_size
 from xlmerge.runtime.quiet import quiet
@@ -22,7 +22,7 @@ from xlmerge.runtime.training.surroundings import layers_computed_again, left_al
 from xlmerge.runtime.training.trained import Trained
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from torch import nn
@@ -39,7 +39,7 @@ def fit(
     parameters: Mapping[str, nn.Parameter],
     options: FitOptions,
     *,
-    run: Callable[[Batch], Outputs] | None = None,
+    runs: Sequence[Callable[[Batch], Outputs]] = (),
     loss: Callable[[Batch], tuple[torch.Tensor, Any]] | None = None,
 ) -> dict[str, Any]:
     """Train parameters of a model, and nothing else, on the data for ``train``.
@@ -54,7 +54,8 @@ def fit(
         work: The training.
         parameters: What is trained, by names in the model.
         options: How long and how hard.
-        run: From a batch to the task's outputs; what is active in the model if not given.
+        runs: From a batch to the task's outputs: one function for all data, or one for each data
+            set; what is active in the model if not given.
         loss: Sum of the losses of a batch, and of how many items; the task's if not given.
 
     Returns:
@@ -81,21 +82,22 @@ def fit(
             hint="load the model in float32 and write `bf16: true` for the forward pass",
         )
 
-    outputs = run or (lambda batch: task.outputs(live, batch))
+    runs = tuple(runs) or ((lambda batch: task.outputs(live, batch)),)
+    _check_runs(work, runs, options)
 
-    def task_loss(batch: Batch) -> tuple[torch.Tensor, Any]:
-        return task.loss(outputs(batch), batch)
+    def own_loss(batch: Batch, source: int) -> tuple[torch.Tensor, Any]:
+        return loss(batch) if loss else task.loss(runs[source](batch), batch)
 
     barrier()  # the processes join before the library would do it for the accelerator alone
     inputs, held_out = encoded(work, "train"), HeldOut(work)
-    objective = Objective(live.model, parameters.values(), loss or task_loss, bf16=options.bf16)
+    objective = Objective(live.model, parameters.values(), own_loss, bf16=options.bf16)
 
     def scores() -> dict[str, float]:
         training = objective.training
         objective.eval()
         try:
             with objective.autocast():
-                return held_out.scores(outputs)
+                return held_out.scores(runs)
         finally:
             objective.train(training)
 
@@ -142,6 +144,27 @@ def fit(
     return work.report
 
 
+def _check_runs(
+    work: Training, runs: Sequence[Callable[[Batch], Outputs]], options: FitOptions
+) -> None:
+    """Compositions that take turns need data sets to match, and one forward pass for each batch."""
+    if len(runs) == 1:
+        return
+    for role in ("train", "validation"):
+        found = len(work.sources(role))
+        if found not in {0, len(runs)}:
+            raise ParameterError(
+                f"{work.name}: {len(runs)} compositions, and {found} data sets for `{role}`",
+                hint="give one composition for each data set, in their order",
+            )
+    if options.gradient_checkpointing:
+        raise ParameterError(
+            f"{work.name}: gradient_checkpointing computes layers again when another composition "
+            "may be active",
+            hint="leave it out, or train on one composition",
+        )
+
+
 def _load_best(checkpoints: Checkpoints, progress: Progress, trained: Trained, name: str) -> None:
     folder: Path | None = checkpoints.best(progress.best_step)
     if folder is None:
@@ -169,6 +192,6 @@ def _settings(
         "inputs": content.hexdigest(),
         "start": start.hexdigest(),
         "shapes": trained.shapes(),
-        "on": None if work.on is None else tree_text(work.on),
+        "on": [tree_text(tree) for tree in (work.on, *work.on_each) if tree is not None],
         "labels": list(work.labels),
     }

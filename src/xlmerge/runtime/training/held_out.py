@@ -11,7 +11,7 @@ from xlmerge.runtime.distributed import rank, world_size
 from xlmerge.runtime.scoring import score
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from xlmerge.runtime.protocol import Batch, Outputs
     from xlmerge.runtime.training.work import Training
@@ -48,14 +48,19 @@ class HeldOut:
     def __bool__(self) -> bool:
         return bool(self._parts)
 
-    def scores(self, run: Callable[[Batch], Outputs]) -> dict[str, float]:
+    def scores(self, runs: Sequence[Callable[[Batch], Outputs]]) -> dict[str, float]:
         """Metrics over all rows of all data sets, the same in all processes.
+
+        Args:
+            runs: One function for all data sets, or one for each.
 
         Raises:
             ModelError: The logits are not finite.
         """
         work = self._work
-        totals = np.sum([self._totals(run, *part) for part in self._parts], axis=0)
+        every = [*runs] if len(runs) > 1 else [*runs] * len(self._parts)
+        pairs = zip(every, self._parts, strict=True)
+        totals = np.sum([self._totals(run, *part) for run, part in pairs], axis=0)
         if world_size() > 1:
             # On the processor, where there is float64 on every machine.
             shared = torch.as_tensor(totals)

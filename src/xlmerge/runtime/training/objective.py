@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from xlmerge.runtime.protocol import Batch
 
@@ -22,7 +22,8 @@ class Objective(nn.Module):  # type: ignore[misc]
     Args:
         model: The model.
         trained: Those of its parameters that are trained.
-        loss: Sum of the losses of a batch, and of how many items it is the sum.
+        loss: Sum of the losses of a batch, and of how many items it is the sum; gets the number
+            of the data set, too.
         bf16: Whether the forward pass runs under autocast. Asking the library for it would leave
             a variable in the environment that turns it on in every later training.
     """
@@ -31,7 +32,7 @@ class Objective(nn.Module):  # type: ignore[misc]
         self,
         model: nn.Module,
         trained: Iterable[nn.Parameter],
-        loss: Callable[[Batch], tuple[torch.Tensor, Any]],
+        loss: Callable[[Batch, int], tuple[torch.Tensor, Any]],
         *,
         bf16: bool,
     ) -> None:
@@ -54,7 +55,8 @@ class Objective(nn.Module):  # type: ignore[misc]
         for parameter in self._trained:
             parameter.grad = None
 
-    def forward(self, batch: Batch) -> tuple[torch.Tensor, Any]:
-        """Sum of losses, and of how many items."""
+    def forward(self, parts: Sequence[tuple[int, Batch]]) -> tuple[torch.Tensor, Any]:
+        """Sum of losses, and of how many items, over the parts of a batch by data set."""
         with self.autocast():
-            return self._loss(batch)
+            losses = [self._loss(batch, source) for source, batch in parts]
+        return sum(loss for loss, _ in losses), sum(items for _, items in losses)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,16 +31,22 @@ class Stage:
     """A composition whose last adapter is new.
 
     Attributes:
-        run: From a batch to the task's outputs.
+        runs: From a batch to the task's outputs: one function, or one for each data set where
+            they have compositions of their own.
         adapter: Parameters of the new adapter, by names in the model.
         head: Those of the head.
         tree: The composition in words.
     """
 
-    run: Callable[[Batch], Outputs]
+    runs: tuple[Callable[[Batch], Outputs], ...]
     adapter: dict[str, nn.Parameter]
     head: dict[str, nn.Parameter]
     tree: str
+
+    @property
+    def run(self) -> Callable[[Batch], Outputs]:
+        """The function of the first data set."""
+        return self.runs[0]
 
 
 @contextmanager
@@ -73,20 +79,27 @@ def staged(work: Training, *, head: str | None = None, seed: int | None = None) 
         Loaded.of(live).adopt(
             Member(name=name, label=name, config=config, invertible=invertible, folder=folder)
         )
-        tree = _on_top(work.on, name)
-        with compose(
-            live,
-            tree,
-            {**work.folders, name: folder},
-            live.registry,
-            task=work.task,
-            head=head or name,
-        ) as run:
+        trees = [_on_top(tree, name) for tree in work.on_each or (work.on,)]
+        with ExitStack() as held:
+            runs = [
+                held.enter_context(
+                    compose(
+                        live,
+                        tree,
+                        {**work.folders, name: folder},
+                        live.registry,
+                        task=work.task,
+                        head=head or name,
+                        in_turn=len(trees) > 1,
+                    )
+                )
+                for tree in trees
+            ]
             yield Stage(
-                run=run,
+                runs=tuple(runs),
                 adapter=live.adapter_parameters(name),
                 head=live.head_parameters(head or name),
-                tree=tree_text(tree),
+                tree="; ".join(map(tree_text, trees)),
             )
     finally:
         Loaded.of(live).forget(work.scratch)

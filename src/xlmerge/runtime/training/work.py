@@ -40,6 +40,7 @@ class Training:
         scratch: Folder for checkpoints, which survives a kill; the same for all processes.
         seed: Decides everything random.
         on: The composition that lies frozen beneath.
+        on_each: Compositions, one for each data set of ``train``, in place of ``on``.
         folders: Name of an adapter in ``on`` to its folder.
         metric: The score that states are chosen by; the task's first if not given.
         greater_is_better: Whether more of it is better.
@@ -58,6 +59,7 @@ class Training:
     scratch: Path
     seed: int = 0
     on: Tree | None = None
+    on_each: tuple[Tree, ...] = ()
     folders: Mapping[str, Path] = field(default_factory=dict)
     metric: str | None = None
     greater_is_better: bool = True
