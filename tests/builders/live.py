@@ -73,9 +73,23 @@ def fake(
     source=SOURCE,
     data={"train": "texts"},
     many=("train",),
+    task="reading",
     adapter="seq_bn_inv",
 )
 def reader(work: Any, *, rate: Annotated[float, AtLeast(0, open=True)]) -> None:
+    raise AssertionError("the fake runtime does it")
+
+
+@trainer(
+    summary="Pretends to train on each of several.",
+    source=SOURCE,
+    data={"train": "texts"},
+    many=("train",),
+    adapter="seq_bn",
+    stacked=True,
+    stacked_each="train",
+)
+def each(work: Any) -> None:
     raise AssertionError("the fake runtime does it")
 
 
@@ -137,7 +151,7 @@ def live_registry(version: str = "1", **more: Any) -> Registry:
 
     return dataclasses.replace(
         registry(),
-        trainers=Catalogue("trainer", by(fake, reader)),
+        trainers=Catalogue("trainer", by(fake, reader, each)),
         tasks=Catalogue("task", by(guess, reading)),
         composition_rules=Catalogue("composition rule", by(stack, mix, split, vote)),
         **more,

@@ -178,6 +178,21 @@ class TestProgress:
             "a (b): 9/10000",
         ]
 
+    def test_the_time_left_is_told_by_the_steps_alone(
+        self, clock: list[float], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Neither by what it took to load a model nor by steps of an earlier run."""
+        shown = Progress("a (b)", lines=True)
+        clock[0] = 1000.0
+        for done in (501, 601, 701):
+            shown.update(done, 1000)
+            clock[0] += 100.0
+        assert self.told(capsys) == [
+            "a (b): 501/1000",
+            "a (b): 601/1000, 7 min left",
+            "a (b): 701/1000, 5 min left",
+        ]
+
     def test_nothing_for_what_is_done_soon(
         self, clock: list[float], capsys: pytest.CaptureFixture[str]
     ) -> None:

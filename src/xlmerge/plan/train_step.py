@@ -172,10 +172,6 @@ def _task(
 ) -> tuple[Registered[Task] | None, dict[str, Any]]:
     """The task that is trained on, and its options."""
     name = request.task
-    if trainer.task is None:
-        if name is not None:
-            problems.refuse(("task",), f"{trainer.name} trains without a task; found `{name}`")
-        return None, {}
     if trainer.task == "any":
         if name is None:
             problems.refuse(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from xlmerge.checkpoint.cover import cover
@@ -29,8 +30,8 @@ from xlmerge.runner.outputs import output_problems
 
 if TYPE_CHECKING:
     from contextlib import ExitStack
-    from pathlib import Path
 
+    from xlmerge.checkpoint.cover import AdapterLayout
     from xlmerge.plan import PlanContext, Request, StepPlan, TrainStepPlan
     from xlmerge.plan.base_model import LocatedBase
     from xlmerge.plugin.registry import Registry
@@ -193,11 +194,18 @@ def _open(
     if located.commit:
         work.pins[reference] = located.commit
     work.located[name], work.layouts[name] = located, layout
-    merged = any(isinstance(step, StepRequest) and name in _inputs(step) for step in job.steps)
-    if merged and layout.folder.unread:
-        work.warnings.append(
-            f"{name}: not read and not carried over: {', '.join(layout.folder.unread)}"
-        )
+    if lost := _lost(name, layout, job):
+        work.warnings.append(f"{name}: not read and not carried over: {', '.join(lost)}")
+
+
+def _lost(name: str, layout: AdapterLayout, job: Job) -> list[str]:
+    """Files that a merge leaves behind; a head that the recipe names is not lost by that."""
+    if not any(isinstance(step, StepRequest) and name in _inputs(step) for step in job.steps):
+        return []
+    cells = [cell for step in job.steps if isinstance(step, EvaluateRequest) for cell in step.cells]
+    heads = {(c.head.start / Path(c.head.path).expanduser()).resolve() for c in cells if c.head}
+    folder = layout.folder.path.resolve()
+    return [file for file in layout.folder.unread if folder / file not in heads]
 
 
 def _one_folder(work: Work) -> list[str]:

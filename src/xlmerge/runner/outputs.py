@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xlmerge.checkpoint.provenance import differences, read_provenance
-from xlmerge.errors import Problem
+from xlmerge.errors import DataError, Problem
 from xlmerge.plan import EvaluateRequest, TrainRequest
 
 if TYPE_CHECKING:
@@ -66,17 +66,30 @@ def _read_from(work: Work) -> Iterator[tuple[str, Path]]:
     yield from ((name, place.path) for name, place in work.located.items())
     if work.base is not None and work.base.path is not None:
         yield "base_model", work.base.path
-    requests: list[DataRequest | HeadRequest] = []
+    data: dict[str, DataRequest] = {}
+    heads: dict[str, HeadRequest] = {}
     for step in work.job.steps:
         if isinstance(step, TrainRequest):
-            requests += [request for sets in step.data.values() for request, _ in sets]
+            data |= {request.name: request for sets in step.data.values() for request, _ in sets}
         elif isinstance(step, EvaluateRequest):
-            requests += [cell.data for cell in step.cells]
-            requests += [cell.head for cell in step.cells if cell.head is not None]
-    for name, request in {each.name: each for each in requests}.items():
-        path = (request.start / Path(request.path).expanduser()).absolute()
+            data |= {cell.data.name: cell.data for cell in step.cells}
+            heads |= {cell.head.name: cell.head for cell in step.cells if cell.head is not None}
+    for name, head in heads.items():
+        path = (head.start / Path(head.path).expanduser()).absolute()
         if path.exists():
             yield name, path
+    for name, request in data.items():
+        yield from ((name, path) for path in _files(request))
+
+
+def _files(request: DataRequest) -> list[Path]:
+    """The files of a data set on this disk; outputs may lie beside them, in the same folder."""
+    from xlmerge.runtime.data.files import data_files
+
+    try:
+        return [path for paths in data_files(request).values() for path in paths]
+    except DataError:
+        return []  # planning tells of it
 
 
 def _occupied(work: Work, manifest: Manifest, name: str, folder: Path) -> Iterator[tuple[str, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
@@ -137,9 +137,9 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
 
 
 class TestTasks:
-    def test_a_trainer_without_a_task_refuses_one(self, tmp_path: Path) -> None:
+    def test_a_trainer_of_one_task_refuses_another(self, tmp_path: Path) -> None:
         step = {"train": "reader", "task": "guess", "data": "data", "with": {"rate": 0.1}}
-        one_problem(tmp_path, step, "reader trains without a task", "`guess`")
+        one_problem(tmp_path, step, "reader trains on the task `reading`", "`guess`")
 
     def test_required_parameters(self, tmp_path: Path) -> None:
         step = {"train": "reader", "data": "data"}
@@ -159,6 +159,29 @@ class TestStacks:
         make(tmp_path / "lora", "peft_lora", base_model="./base")
         step = {**STEP, "on": "lora"}
         one_problem(tmp_path, step, "lora is of peft", adapters={"lora": "./lora"})
+
+
+class TestCompositionsInTurn:
+    STEP: ClassVar = {
+        "train": "each",
+        "task": "guess",
+        "data": {"train": ["data", "more"]},
+        "on": ["one", {"stack": ["one", "two"]}],
+    }
+
+    def test_one_for_each_data_set(self, tmp_path: Path) -> None:
+        make_data(tmp_path / "more")
+        plan = planned(tmp_path, self.STEP, datasets={"data": "./data", "more": "./more"})
+        assert plan.stacked_on is None
+        assert plan.needs == ("one", "two")
+        assert plan.describe()["on"] == ["one", {"stack": ["one", "two"]}]
+
+    def test_their_number_has_to_match(self, tmp_path: Path) -> None:
+        step = {**self.STEP, "data": {"train": ["data"]}}
+        one_problem(tmp_path, step, "lists 2 compositions", "1 data sets for `train`")
+
+    def test_only_where_the_trainer_takes_them(self, tmp_path: Path) -> None:
+        one_problem(tmp_path, {**STEP, "on": ["one", "two"]}, "fake trains on one composition")
 
 
 class TestData:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
+from xlmerge.errors import RecipeError
 from xlmerge.jobs import recipe_job
 from xlmerge.plan import EvaluateRequest, StepRequest, TrainRequest
 from xlmerge.plugin.composition import Leaf, tree_text
@@ -92,3 +95,25 @@ def test_one_dataset_for_all_roles(tmp_path: Path) -> None:
     (step,) = recipe_job(path).steps
     assert isinstance(step, TrainRequest)
     assert [(role, sets[0][0].name) for role, sets in step.data.items()] == [("", "d")]
+
+
+def test_a_composition_for_each_dataset(tmp_path: Path) -> None:
+    path = tmp_path / "r.yaml"
+    path.write_text(
+        "version: 1\nadapters: {a: a, b: b}\ndatasets: {d: x, e: y}\n"
+        "steps: {s: {train: t, on: [a, {stack: [a, b]}], data: {train: [d, e]}}}\n"
+    )
+    (step,) = recipe_job(path).steps
+    assert isinstance(step, TrainRequest)
+    assert step.stacked_on is None
+    assert [tree_text(tree) for tree in step.stacked_each] == ["a", "stack(a, b)"]
+
+
+def test_a_misspelt_composition_for_a_dataset_is_found_where_it_stands(tmp_path: Path) -> None:
+    path = tmp_path / "r.yaml"
+    path.write_text(
+        "version: 1\nadapters: {ann: a, bob: b}\ndatasets: {d: x, e: y}\n"
+        "steps: {s: {train: t, on: [ann, bop], data: {train: [d, e]}}}\n"
+    )
+    with pytest.raises(RecipeError, match=r"4:33: .*`bop`[\s\S]*`bob`"):
+        recipe_job(path)

@@ -246,6 +246,32 @@ class TestWhatIsStillTrue:
             live_run(recipe, force=True)
 
 
+class TestToldOnce:
+    def test_a_mistake_of_a_whole_family(self, tmp_path: Path) -> None:
+        wrong = {**TRAIN, "with": {"seed": "<seed>", "stepz": 3}}
+        [problem] = live_problems(write_live_recipe(tmp_path, {"polarity": wrong}))
+        assert "no parameter `stepz`" in problem
+
+    def test_files_that_a_merge_leaves_behind(self, tmp_path: Path, runtime: FakeRuntime) -> None:
+        """Not those of adapters that are only run, nor heads that the recipe names."""
+        head = {"path": "one/head.safetensors", "task": "guess"}
+        for heads, merged, expected in (
+            ({}, False, []),
+            ({}, True, ["one: not read and not carried over: head.safetensors"]),
+            ({"linear": head}, True, []),
+        ):
+            scores = {**SCORES, "head": "linear"} if heads else SCORES
+            half = {"merge": "linear", "adapters": {"one": 0.5}}
+            recipe = write_live_recipe(
+                tmp_path,
+                {"polarity": TRAIN, "scores": scores, **({"half": half} if merged else {})},
+                adapters={"one": "./one"},
+                heads=heads,
+            )
+            (tmp_path / "one" / "head.safetensors").write_bytes(b"weights")
+            assert live_run(recipe, force=True).warnings == expected
+
+
 class TestStopped:
     """A run that is stopped in the middle leaves nothing half-written, and goes on later."""
 
@@ -353,6 +379,10 @@ class TestOutputs:
         with pytest.raises(RecipeError, match="overlap"):
             live_run(recipe, output=tmp_path, force=True)
         assert snapshot(tmp_path) == before
+
+    def test_beside_the_data_in_one_folder(self, recipe: Path, runtime: FakeRuntime) -> None:
+        heard = live_run(recipe, output=recipe.parent / "data")
+        assert heard.status["scores"] == "evaluated"
 
     def test_what_a_killed_run_left_of_a_finished_step(
         self, recipe: Path, runtime: FakeRuntime
