@@ -1,4 +1,4 @@
-"""MAD-X (Pfeiffer et al. 2020, arXiv 2005.00052): invertible adapters.
+"""MAD-X (Pfeiffer et al. 2020, arXiv 2005.00052).
 
-Training and composition come with the runtime.
+Invertible adapters, the training of language adapters, and language under task.
 """

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 @composition_rule(
     kind="inside",
+    in_recipes=False,
     summary="Each adapter on some rows of a batch; the weights are how many.",
     source="Poth et al. 2023, arXiv 2311.11077 (BatchSplit)",
 )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 @composition_rule(
     kind="inside",
+    in_recipes=False,
     summary="Several adapters on copies of the same input, in one pass; for use from Python.",
     source="Rücklé et al. 2021, arXiv 2010.11918 (AdapterDrop), section 3",
 )

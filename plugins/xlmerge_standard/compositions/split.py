@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 @composition_rule(
     kind="inside",
+    in_recipes=False,
     summary="Each adapter on a stretch of the positions; the weights are the stretches' lengths.",
     source="Poth et al. 2023, arXiv 2311.11077 (Split)",
 )

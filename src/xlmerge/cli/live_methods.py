@@ -101,6 +101,8 @@ def _trainer(trainer: Trainer) -> Iterator[str]:
     yield f"task: {task or 'none'}"
     yield f"adapter: {trainer.adapter or 'none of its own'} (`adapter:` changes it)"
     yield f"on top of frozen adapters: {'yes, named under `on:`' if trainer.stacked else 'no'}"
+    if trainer.stacked_each:
+        yield f"  or a list under `on:`, one for each data set of {trainer.stacked_each}"
     yield "\nparameters (under `with:`)"
     yield from parameter_lines((*trainer.parameters, *LIVE_OPTIONS))
     yield "\nexample"
@@ -152,6 +154,9 @@ def _rule(rule: CompositionRule) -> Iterator[str]:
         yield f"  role {role.name}{note}{': ' + role.summary if role.summary else ''}"
     yield "\noptions (under `with:`, beside the rule)"
     yield from parameter_lines(rule.parameters)
+    if not rule.in_recipes:
+        yield "\nfor use from Python: `xlmerge.runtime.compose`"
+        return
     yield "\nexample"
     number = max(2, rule.count.least) if rule.count is not None else 0
     names = ["one", "two", "three", "four"][:number]

@@ -63,6 +63,13 @@ def _check(
         problems.refuse_error(inner, error)
     else:
         rule = rules[tree.rule].descriptor
+        if not rule.in_recipes:
+            problems.refuse(
+                inner,
+                f"`{rule.name}` is for use from Python, where the caller makes the batches",
+                "recipes run whole inputs through all of a composition: `average`, `interpolate` "
+                "or `ensemble` join adapters there",
+            )
         if rule.kind == "around":
             _check_around(rule, inner, problems, root=root, training=training)
         _check_children(tree, rule, inner, problems)

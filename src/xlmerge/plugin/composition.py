@@ -204,6 +204,8 @@ class CompositionRule:
         count: How many children it takes beside the roles; None if none.
         weighted: Whether each of those has a weight.
         parameters: Options.
+        in_recipes: Whether recipes may use it; if not, it is for Python alone, where the caller
+            makes the batches.
     """
 
     name: str
@@ -215,10 +217,16 @@ class CompositionRule:
     count: Count | None = None
     weighted: Literal["required", "optional", "no"] = "no"
     parameters: tuple[ParameterSpec, ...] = ()
+    in_recipes: bool = True
 
 
 def composition_rule(
-    *, kind: Literal["inside", "around"], summary: str, source: str, name: str | None = None
+    *,
+    kind: Literal["inside", "around"],
+    summary: str,
+    source: str,
+    name: str | None = None,
+    in_recipes: bool = True,
 ) -> Callable[[Callable[..., Any]], CompositionRule]:
     """Make a function into a composition rule.
 
@@ -229,6 +237,7 @@ def composition_rule(
         summary: One sentence.
         source: Paper or library.
         name: The function's own if not given.
+        in_recipes: See :class:`CompositionRule`.
 
     Raises:
         TypeError: The signature is no declaration.
@@ -241,6 +250,7 @@ def composition_rule(
             summary=summary,
             source=source,
             function=function,
+            in_recipes=in_recipes,
             **_declaration(function),
         )
         if problems := list(rule_problems(rule)):

@@ -33,11 +33,12 @@ class Evaluation:
     Attributes:
         order: What is to be scored.
         logic: The task.
+        live: The model; None as long as no cell had to be scored.
     """
 
     order: EvaluateOrder
     logic: TaskLogic
-    _live: LiveModel | None = None
+    live: LiveModel | None = None
     _rows: dict[str, Rows] = field(default_factory=dict)
     _features: dict[tuple[str, tuple[str, ...]], list[dict[str, Any]]] = field(default_factory=dict)
     _heads: dict[str, str] = field(default_factory=dict)
@@ -105,19 +106,19 @@ class Evaluation:
 
     def _model(self) -> LiveModel:
         """The base model, loaded when the first cell needs it."""
-        if self._live is None:
+        if self.live is None:
             order = self.order
             at = f"@{order.revision}" if order.revision else ""
-            self._live = LiveModel.load(
+            self.live = LiveModel.load(
                 order.base_model + at,
                 start=order.start,
                 registry=order.registry,
                 device=order.device,
                 dtype=order.dtype,
             )
-            self.logic.prepare(self._live.model)
-            check_positions(self._live.model, order.task_options)
-        return self._live
+            self.logic.prepare(self.live.model)
+            check_positions(self.live.model, order.task_options)
+        return self.live
 
     def _labels(self, cell: CellOrder, rows: Rows) -> Sequence[str]:
         """Names of the classes in the order of the head, if that knows them; else of the data.

@@ -13,6 +13,7 @@ from xlmerge.runtime.live import LiveModel
 from xlmerge.runtime.positions import check_positions
 from xlmerge.runtime.quiet import told
 from xlmerge.runtime.result_files import table_text, tables, write_predictions, write_tables
+from xlmerge.runtime.surroundings import surroundings
 from xlmerge.runtime.training import Training
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def train(order: TrainOrder) -> dict[str, Any]:
     )
     with told(order.warn):
         trainer.function(work, **order.parameters)
-    return work.report
+    return {**work.report, **surroundings(live)}
 
 
 def _data(order: TrainOrder, task: Task) -> dict[str, list[tuple[Rows, float | None]]]:
@@ -148,6 +149,7 @@ def evaluate(order: EvaluateOrder) -> dict[str, Any]:
     ]
     metric, table = next(iter(made.items()))
     return {
+        **({} if evaluation.live is None else surroundings(evaluation.live)),
         "summary": f"{len(table.rows)} rows, {len(table.columns)} columns, {metric}",
         "table_text": table_text(made),
         "metric": metric,
