@@ -165,9 +165,7 @@ def recipe_job(
         start=loaded.folder,
         references=expansion.adapters,
         steps=requests(loaded),
-        base=BaseModel(
-            name=loaded.recipe.base_model, aliases=tuple(loaded.recipe.base_model_aliases)
-        ),
+        base=_base_model(loaded),
         folders={step.name: out / step.name for step in expansion.steps},
         where=loaded.where,
         recipe=recipe,
@@ -182,6 +180,14 @@ def recipe_job(
             for name in names
         ),
     )
+
+
+def _base_model(loaded: LoadedRecipe) -> BaseModel:
+    """The base model, a folder also by the name that adapters trained on it record."""
+    name, aliases = loaded.recipe.base_model, tuple(loaded.recipe.base_model_aliases)
+    if name is not None and (folder := loaded.folder / Path(name).expanduser()).is_dir():
+        aliases += (name, folder.resolve().name, folder.absolute().name)
+    return BaseModel(name=name, aliases=aliases)
 
 
 def requests(loaded: LoadedRecipe) -> tuple[Request, ...]:
@@ -241,7 +247,7 @@ def _evaluate_request(step: ExpandedEvaluate, loaded: LoadedRecipe) -> EvaluateR
                 seed=cell.seed,
                 tree=cell.tree,
                 data=_data(cell.data, loaded),
-                head=None if cell.head is None else _head(cell.head, loaded),
+                **_head_of_cell(cell.head, loaded),
             )
             for cell in step.cells
         ),
@@ -252,6 +258,13 @@ def _evaluate_request(step: ExpandedEvaluate, loaded: LoadedRecipe) -> EvaluateR
 
 def _data(name: str, loaded: LoadedRecipe) -> DataRequest:
     return DataRequest(name=name, start=loaded.folder, **loaded.expansion.datasets[name])
+
+
+def _head_of_cell(name: str | None, loaded: LoadedRecipe) -> dict[str, Any]:
+    """One of the recipe's `heads`, or the adapter that brings it."""
+    if name is None or name not in loaded.expansion.heads:
+        return {"head_of": name}
+    return {"head": _head(name, loaded)}
 
 
 def _head(name: str, loaded: LoadedRecipe) -> HeadRequest:

@@ -106,6 +106,17 @@ def test_saved_and_loaded_it_is_the_same(live: Any, tmp_path: Path, format_: str
     assert not any(p.requires_grad for p in b.values())
 
 
+def test_a_model_that_gets_no_invertible_part_is_refused(
+    live: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some models of the library have no place for one, and it passes over that in silence."""
+    monkeypatch.setattr(live.model.base_model, "add_invertible_adapter", lambda name: False)
+    with pytest.raises(ModelError, match="puts none at the embeddings"):
+        live.add_adapter("a", language(), seed=0)
+    assert live.adapters() == ()
+    live.add_adapter("a", language(inv_adapter=None), seed=0)
+
+
 def test_names_are_compared_whole(live: Any) -> None:
     live.add_adapter("en", language(), seed=0)
     live.add_adapter("en_x", language(), seed=1)

@@ -59,6 +59,15 @@ steps:
         weights: [0.5, 0.5]
       alone: task
     with: {max_length: 16, bootstrap: 100}
+  soup:
+    evaluate: {sequence_classification: {pooling: mean}}
+    data: labels/bb
+    head: task/0
+    rows:
+      first: task/0
+      weighed: {interpolate: {task/0: 1, task/1: 0}}
+      language: {stack: [language/aa, {interpolate: {task/0: 0.5, task/1: 0.5}}]}
+    with: {max_length: 16, bootstrap: 100}
   guessing:
     evaluate: {masked_lm: {max_length: 16}}
     for_each: {language: [aa, bb]}
@@ -106,10 +115,16 @@ def test_every_step_is_there(result: Any, place: Path) -> None:
         "task/1",
         "bridge/bb",
         "scores",
+        "soup",
         "guessing",
     ]
     assert {step.status for step in result.steps} == {"trained", "merged", "evaluated"}
     assert not (place / "recipe" / ".scratch").exists()
+
+
+def test_an_interpolation_takes_the_head_that_is_named(result: Any) -> None:
+    [scores] = [step.report["scores"] for step in result.steps if step.name == "soup"]
+    assert scores["weighed"] == scores["first"]
 
 
 def test_run_again_nothing_is_done(result: Any, place: Path) -> None:

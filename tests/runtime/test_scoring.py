@@ -107,7 +107,10 @@ def test_kept_cells_come_back_as_they_were(tmp_path: Path) -> None:
 
 
 def test_warnings_of_tasks_are_told_once_and_those_of_libraries_not(tmp_path: Path) -> None:
+    """A folder above a task may bear a library's name, as an environment called ``torch``."""
     import warnings
+
+    import torch
 
     from xlmerge.runtime.quiet import told
 
@@ -115,9 +118,10 @@ def test_warnings_of_tasks_are_told_once_and_those_of_libraries_not(tmp_path: Pa
     with told(heard.append):
         for _ in range(2):
             warnings.warn("a tag", UserWarning, stacklevel=1)
-        warnings.warn_explicit("a library", UserWarning, str(tmp_path / "torch" / "x.py"), 1)
+        warnings.warn_explicit("a library", UserWarning, torch.__file__, 1)
+        warnings.warn_explicit("a task", UserWarning, str(tmp_path / "torch" / "x.py"), 1)
         warnings.warn("old", FutureWarning, stacklevel=1)
-    assert heard == ["a tag"]
+    assert heard == ["a tag", "a task"]
 
 
 def test_a_length_without_positions_is_refused() -> None:

@@ -80,6 +80,10 @@ def cli(context: click.Context) -> None:
     torch; training and evaluating, in recipes, do.
 
     \b
+    See all of it on real languages, without a network:
+      xlmerge demo
+
+    \b
     A first look, and a first merge:
       xlmerge inspect FOLDER
       xlmerge diff FOLDER OTHER

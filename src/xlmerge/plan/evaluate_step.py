@@ -70,7 +70,7 @@ class EvaluateStepPlan:
     @property
     def needs(self) -> tuple[str, ...]:
         """Adapters that are scored."""
-        return tuple(dict.fromkeys(name for cell in self.cells for name in leaves(cell.tree)))
+        return tuple(dict.fromkeys(name for cell in self.cells for name in cell.adapters))
 
     @property
     def rows(self) -> tuple[str, ...]:
@@ -112,6 +112,8 @@ def describe_cell(cell: Cell) -> dict[str, Any]:
             "labels": list(head.labels),
             "options": dict(head.options),
         }
+    if cell.head_of is not None:
+        described["head"] = {"adapter": cell.head_of}
     return described
 
 
@@ -195,7 +197,7 @@ def _check_cells(
         own = check_tree(cell.tree, place, context, problems, training=False)
         rules |= own
         check_libraries(cell.tree, place, context.drafts, own, problems)
-        check_fits(leaves(cell.tree), place, context, problems)
+        check_fits(cell.adapters, place, context, problems)
         _check_head(cell, place, task, context, own, problems)
     for data in {cell.data.name: cell.data for cell in request.cells}.values():
         check_split(data, request.split, ("data",), context, problems)
@@ -221,6 +223,11 @@ def _check_head(
     if cell.head is not None:
         _check_own_head(cell.head, task, problems)
         return
+    if cell.head_of is not None:
+        draft = context.drafts.get(cell.head_of)
+        if draft is not None and draft.head is None:
+            problems.refuse(("head",), f"the adapter {cell.head_of} brings no prediction head")
+        return
     if task.labels is None:
         return  # such a task may read its scores off the base model's own head
     for model in _models(cell.tree, rules):
@@ -230,6 +237,14 @@ def _check_head(
                 place,
                 f"no adapter of `{cell.row}` has a prediction head: {', '.join(leaves(model))}",
                 "add an adapter that was saved with its head, or name one of `heads` under `head`",
+            )
+        heads = [draft.head for draft in drafts if draft is not None and draft.head is not None]
+        if len(heads) > 1 and heads[0].folder.header.format == "peft":
+            problems.refuse(
+                place,
+                f"{len(heads)} adapters of `{cell.row}` bring a prediction head in their file, and "
+                "only one can be used",
+                "write whose is meant: `head: NAME`, an adapter or step",
             )
 
 

@@ -93,9 +93,10 @@ class CellOrder:
         column: What is scored on; empty without columns.
         seed: Value of the variable that scores are averaged over; None without one.
         tree: The composition.
-        folders: Adapter folders by the names of the tree's leaves.
+        folders: Adapter folders by the names of the tree's leaves, and by `head_of`.
         data: The data set.
         head: The head, where the adapters bring none.
+        head_of: The adapter whose head is meant; it need not be one of the tree's.
         key: Hash of everything that decides the score. Cells of one key are one score; it names
             what is kept of a finished cell in the scratch folder.
     """
@@ -107,6 +108,7 @@ class CellOrder:
     folders: Mapping[str, Path]
     data: DataRequest
     head: HeadRequest | None
+    head_of: str | None = None
     key: str
 
 

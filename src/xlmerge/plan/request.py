@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from xlmerge.plugin.composition import leaves
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -158,6 +160,7 @@ class Cell:
         tree: The composition.
         data: The data set.
         head: The head, where the adapters bring none.
+        head_of: The adapter whose head is meant; it need not be one of the tree's.
     """
 
     row: str
@@ -166,6 +169,13 @@ class Cell:
     tree: Tree
     data: DataRequest
     head: HeadRequest | None = None
+    head_of: str | None = None
+
+    @property
+    def adapters(self) -> tuple[str, ...]:
+        """The adapters that are run, and the one that brings the head."""
+        more = () if self.head_of is None else (self.head_of,)
+        return tuple(dict.fromkeys((*leaves(self.tree), *more)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -88,7 +88,7 @@ class ExpandedCell:
         seed: Value of the variable ``seed``; None without one.
         tree: The composition.
         data: Name of the dataset.
-        head: Name of the head, if one is given.
+        head: Name of the head, or of an adapter that brings it, if one is given.
     """
 
     row: str

@@ -37,7 +37,7 @@ KINDS = {
 GIVES = {
     "adapter": {"adapter", "merge", "train"},
     "dataset": {"dataset"},
-    "head": {"head"},
+    "head": {"head", "adapter", "merge", "train"},
 }
 """What is asked for, and what gives it."""
 

@@ -57,7 +57,8 @@ class EvaluateStep(BaseModel):
     )
     head: Text | None = Field(
         default=None,
-        description="A head by name, where the adapters bring none.",
+        description="The head by name: one of `heads`, or an adapter or step that brings "
+        "one. Needed where the adapters bring none, or several that are added up or interpolated.",
         examples=["linear"],
     )
     baseline: Text | None = Field(

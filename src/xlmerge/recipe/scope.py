@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Scope"]
 
+_OR = {
+    "adapter": " or a step that makes one",
+    "dataset": "",
+    "head": ", nor an adapter that may bring one",
+}
 _NOUNS = {"adapter": "adapter or step", "dataset": "dataset", "head": "head"}
 
 
@@ -124,8 +129,7 @@ class Scope:
             return text
         if named.kind not in GIVES[wanted] and named.kind != "step":
             self.add(
-                f"{code(base)} is {KINDS[named.kind]}, not {KINDS[wanted]}"
-                + (" or a step that makes one" if wanted == "adapter" else ""),
+                f"{code(base)} is {KINDS[named.kind]}, not {KINDS[wanted]}" + _OR[wanted],
                 path,
                 on_key=on_key,
                 hint=did_you_mean(base, self._others(wanted), what="known names"),

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from xlmerge.checkpoint.provenance import write_provenance
 from xlmerge.checkpoint.staging import staged_folder
 from xlmerge.plan.orders import CellOrder, EvaluateOrder
-from xlmerge.plugin.composition import leaves
 from xlmerge.runner.contents import base_facts, data_facts, head_facts
 from xlmerge.runner.live_record import cell_key, evaluate_fingerprint, live_record
 from xlmerge.runner.live_steps import progress_of, still_true
@@ -75,7 +74,7 @@ def _facts_of(cell: Cell, facts: Mapping[str, Any]) -> dict[str, Any]:
     heads = [] if cell.head is None else [cell.head.name]
     return {
         "base": facts["base"],
-        "adapters": {name: facts["adapters"][name] for name in leaves(cell.tree)},
+        "adapters": {name: facts["adapters"][name] for name in cell.adapters},
         "data": {cell.data.name: facts["data"][cell.data.name]},
         "heads": {name: facts["heads"][name] for name in heads},
     }
@@ -101,9 +100,10 @@ def _order(
                 column=cell.column,
                 seed=cell.seed,
                 tree=cell.tree,
-                folders=state.folders(leaves(cell.tree)),
+                folders=state.folders(cell.adapters),
                 data=cell.data,
                 head=cell.head,
+                head_of=cell.head_of,
                 key=key,
             )
             for cell, key in zip(plan.cells, keys, strict=True)

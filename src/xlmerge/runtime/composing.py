@@ -191,6 +191,8 @@ class _Composition:
     def _side_of(self, tree: Tree) -> Side:
         """The library that runs a tree, by the folders of its leaves."""
         names = leaves(tree)
+        if not names:
+            raise CompositionError(f"{tree_text(tree)}: there is no adapter in it")
         if names in self._sides:
             return self._sides[names]
         libraries: dict[Library, list[str]] = {}
@@ -208,8 +210,15 @@ class _Composition:
                 hint="put each in a model of its own: `ensemble` takes both",
             )
         [library] = libraries
-        self._sides[names] = self._side(library, [self._folders[name] for name in names])
-        return self._sides[names]
+        # A head of PEFT lies in an adapter's file, which has to be loaded for it.
+        head = self._wish.name if library == "peft" else None
+        apart = (head,) if head is not None and head in self._folders else ()
+        needed = dict.fromkeys((*names, *apart))
+        side = self._side(library, [self._folders[name] for name in needed])
+        for name in apart:
+            side.child(name, self._folders[name], ())
+        self._sides[names] = side
+        return side
 
 
 @contextmanager

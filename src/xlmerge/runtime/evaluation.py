@@ -13,6 +13,7 @@ from xlmerge.runtime.data.load import load_rows
 from xlmerge.runtime.heads import HEAD_CONFIG, labels_of_head, load_head_apart
 from xlmerge.runtime.kept_cells import KeptCell, keep, kept
 from xlmerge.runtime.live import LANGUAGE_MODEL_HEAD, LiveModel
+from xlmerge.runtime.loaded import head_brought
 from xlmerge.runtime.positions import check_positions
 from xlmerge.runtime.quiet import told
 from xlmerge.runtime.scoring import score
@@ -138,6 +139,8 @@ class Evaluation:
                     self._model(), cell.head, self.order.registry
                 )
             return self._heads[cell.head.name]
+        if cell.head_of is not None:
+            return head_brought(self._model(), cell.head_of, cell.folders[cell.head_of])
         kind = self.logic.head_config(()) if not self.order.task.descriptor.labels else {}
         return LANGUAGE_MODEL_HEAD if kind.get("head_type") == "masked_lm" else None
 
@@ -155,7 +158,7 @@ def _labels_of_adapters(cell: CellOrder) -> tuple[str, ...]:
         DataError: Adapters under a rule that joins outputs have heads of different classes.
     """
     found: tuple[str, ...] = ()
-    for leaf in leaves(cell.tree):
+    for leaf in leaves(cell.tree) if cell.head_of is None else (cell.head_of,):
         path = cell.folders[leaf] / HEAD_CONFIG
         if not path.is_file():
             continue

@@ -66,7 +66,8 @@ def no_head(child: Child) -> ModelError:
     """The error of a composition without a head."""
     return ModelError(
         f"{child.label}: none of its adapters brings a prediction head",
-        hint="name one with `head:`, or put the adapter that was trained on the task last",
+        hint="put the adapter that was trained on the task last, or name a head, or an adapter "
+        "that brings one, with `head:`; `interpolate` keeps one only if a single adapter has it",
     )
 
 

@@ -19,7 +19,7 @@ from xlmerge.errors import CheckpointError, ModelError
 from xlmerge.runtime.adapter_names import adapter_parameters, head_parameters
 from xlmerge.runtime.base_model import find_base, load_adapter_model, load_tokenizer
 from xlmerge.runtime.device import pick_device, pick_dtype
-from xlmerge.runtime.guards import check_adapter
+from xlmerge.runtime.guards import check_adapter, parts_of
 from xlmerge.runtime.quiet import quiet
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ class LiveModel:
             seed: Of its initial values.
 
         Raises:
-            ModelError: The library refuses the configuration.
+            ModelError: The library refuses the configuration, or makes no invertible part of it.
         """
         self._check_new(name)
         fields = {**config, "init_weights_seed": None} if "init_weights_seed" in config else config
@@ -184,6 +184,15 @@ class LiveModel:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             self._drop(name)
             raise ModelError(f"the adapter {name!r} cannot be added: {error}") from error
+        coupling = next((part for part in parts_of(config) if part.get("inv_adapter")), None)
+        if coupling is not None and not self.is_invertible(name):
+            self._drop(name)
+            raise ModelError(
+                f"the adapter {name!r} cannot be added: its configuration asks for an invertible "
+                f"part (`inv_adapter: {coupling['inv_adapter']}`), and the library puts none at "
+                f"the embeddings of {self.reference}",
+                hint="leave it out with `inv_adapter: null`",
+            )
         self._settle(name)
 
     def save_adapter(

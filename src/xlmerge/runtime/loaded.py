@@ -9,7 +9,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary, proxy
 
+from xlmerge.errors import ModelError
 from xlmerge.runtime.guards import check_adapter
+from xlmerge.runtime.guards.folders import adapter_settings
 from xlmerge.runtime.members import Member
 
 if TYPE_CHECKING:
@@ -135,6 +137,28 @@ class Loaded:
             folder=folder,
             leave_out=leave_out,
         )
+
+
+def head_brought(live: LiveModel, label: str, folder: Path) -> str:
+    """The head that an adapter brings, by the name that a composition finds it by.
+
+    Args:
+        live: The model.
+        label: The adapter's name in the recipe.
+        folder: Its folder. A head in a file of PEFT is found by the adapter's own name.
+
+    Raises:
+        CheckpointError: The folder cannot be read.
+        CompositionError: The library would compute something else with the adapter.
+        ModelError: It brings none, or one that does not fit.
+    """
+    if "peft_type" in adapter_settings(label, folder):
+        return label
+    loaded = Loaded.of(live)
+    head = loaded.head(loaded.member(label, folder))
+    if head is None:
+        raise ModelError(f"{label}: the adapter brings no prediction head: {folder}")
+    return head
 
 
 _LOADED: WeakKeyDictionary[LiveModel, Loaded] = WeakKeyDictionary()

@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 
 from xlmerge.errors import CompositionError, ModelError
 from xlmerge.runtime.head_choice import check_class_count, check_head, no_head
-from xlmerge.runtime.members import Child, Library
+from xlmerge.runtime.members import Child, Library, Member
 from xlmerge.runtime.peft_files import PeftFile
 from xlmerge.runtime.peft_live import PeftLive
 
@@ -40,6 +40,7 @@ class PeftSide:
     def __init__(self, live: LiveModel, runner: PeftLive) -> None:
         self.live = live
         self.runner = runner
+        self._leaves: dict[str, Member] = {}
 
     @classmethod
     def of(
@@ -100,6 +101,7 @@ class PeftSide:
                 hint="train it with `layers_to_transform`",
             )
         member = self.runner.member(label, folder)
+        self._leaves[label] = member
         return Child(label=label, block=(member.name,), members=(member,))
 
     @contextmanager
@@ -141,9 +143,11 @@ class PeftSide:
             return None, wish.name
         heads = [member for member in child.members if member.head is not None]
         if wish.name is not None:
+            # An interpolation has no head, but those it was made of may.
+            heads = [member for member in self._leaves.values() if member.head is not None]
             named = [m.name for m in heads if wish.name in {m.label, m.name}]
             if not named:
-                known = ", ".join(member.label for member in heads)
+                known = ", ".join(member.label for member in heads) or "none"
                 raise ModelError(f"there is no head {wish.name!r}; these bring one: {known}")
             return named[0], None
         if len(heads) > 1:

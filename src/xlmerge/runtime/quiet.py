@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import sys
 import warnings
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -48,7 +50,12 @@ def told(warn: Callable[[str], None]) -> Iterator[None]:
         warnings.simplefilter("always", UserWarning)
         yield
     heard = [each for each in caught if each.category is UserWarning]
-    for text in dict.fromkeys(
-        str(each.message) for each in heard if _LIBRARIES.isdisjoint(each.filename.split("/"))
-    ):
+    for text in dict.fromkeys(str(each.message) for each in heard if not _of_library(each)):
         warn(text)
+
+
+def _of_library(warning: warnings.WarningMessage) -> bool:
+    """Whether it comes from a library's own file; a folder above may be called `torch`, too."""
+    modules = (sys.modules.get(name) for name in _LIBRARIES)
+    folders = {Path(module.__file__).parent for module in modules if module and module.__file__}
+    return not folders.isdisjoint(Path(warning.filename).parents)

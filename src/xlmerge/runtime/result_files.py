@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any
 from xlmerge.scores import Measured, Table, score_table, to_csv, to_json, to_markdown, to_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from xlmerge.plan.orders import CellOrder, EvaluateOrder
     from xlmerge.runtime.kept_cells import KeptCell
     from xlmerge.runtime.protocol import Rows, TaskLogic
 
-__all__ = ["table_text", "tables", "write_predictions", "write_tables"]
+__all__ = ["row_names", "table_text", "tables", "write_predictions", "write_tables"]
+
+_LONGEST = 100  # characters; file systems take 255 bytes, and a composition may be its own label
 
 
 def tables(order: EvaluateOrder, logic: TaskLogic, cells: Sequence[KeptCell]) -> dict[str, Table]:
@@ -72,16 +74,43 @@ def write_tables(made: dict[str, Table], folder: Path) -> None:
     (folder / "table.csv").write_text("".join(lines), encoding="utf-8")
 
 
-def write_predictions(cell: CellOrder, kept: KeptCell, rows: Rows, folder: Path) -> str:
+def row_names(labels: Iterable[str]) -> dict[str, str]:
+    """Labels of rows as names of files; labels whose names were the same get a number.
+
+    Args:
+        labels: Each as often as one likes. What no file system minds stays as it is.
+    """
+    made: dict[str, str] = {}
+    taken: set[str] = set()
+    for label in dict.fromkeys(labels):
+        name = plain = re.sub(r"[^\w.-]+", "-", label).strip("-.")[:_LONGEST] or "row"
+        number = 1
+        while name.casefold() in taken:  # some file systems do not tell capitals apart
+            number += 1
+            name = f"{plain}-{number}"
+        taken.add(name.casefold())
+        made[label] = name
+    return made
+
+
+def write_predictions(
+    cell: CellOrder, kept: KeptCell, rows: Rows, folder: Path, *, row_name: str
+) -> str:
     """``predictions/ROW/COLUMN/SEED.jsonl``: one line a row, with what was to be predicted.
+
+    Args:
+        cell: The cell.
+        kept: What was predicted.
+        rows: Its data.
+        folder: The output.
+        row_name: Of :func:`row_names`.
 
     Returns:
         The file's path below the folder.
     """
-    parts = [cell.row, *cell.column.split("/"), "" if cell.seed is None else f"seed-{cell.seed}"]
-    names = [_file_name(part) for part in parts if part]
-    path = folder.joinpath("predictions", *names).with_suffix("")
-    path = path.with_name(path.name + ".jsonl")
+    seed = "" if cell.seed is None else f"seed-{cell.seed}"
+    parts = [part for part in (row_name, *cell.column.split("/"), seed) if part]
+    path = folder.joinpath("predictions", *parts[:-1], f"{parts[-1]}.jsonl")
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8") as file:
         for row, prediction in zip(rows, kept.predictions, strict=True):
@@ -100,11 +129,6 @@ def _name(value: Any, feature: Any) -> Any:
     if inner is not None and isinstance(value, list):
         return [_name(each, inner) for each in value]
     return feature.int2str(value) if hasattr(feature, "int2str") and value is not None else value
-
-
-def _file_name(text: str) -> str:
-    """A label as a file name."""
-    return re.sub(r"[^\w.-]+", "-", text).strip("-.") or "row"
 
 
 def table_text(made: dict[str, Table]) -> str:

@@ -12,7 +12,13 @@ from xlmerge.runtime.evaluation import Evaluation
 from xlmerge.runtime.live import LiveModel
 from xlmerge.runtime.positions import check_positions
 from xlmerge.runtime.quiet import told
-from xlmerge.runtime.result_files import table_text, tables, write_predictions, write_tables
+from xlmerge.runtime.result_files import (
+    row_names,
+    table_text,
+    tables,
+    write_predictions,
+    write_tables,
+)
 from xlmerge.runtime.surroundings import surroundings
 from xlmerge.runtime.training import Training
 
@@ -143,14 +149,15 @@ def evaluate(order: EvaluateOrder) -> dict[str, Any]:
     cells = evaluation.cells()
     made = tables(order, logic, cells)
     write_tables(made, order.output)
+    names = row_names(cell.row for cell in order.cells)
     files = [
-        write_predictions(cell, kept, evaluation.rows(cell), order.output)
+        write_predictions(cell, kept, evaluation.rows(cell), order.output, row_name=names[cell.row])
         for cell, kept in zip(order.cells, cells, strict=True)
     ]
     metric, table = next(iter(made.items()))
     return {
         **({} if evaluation.live is None else surroundings(evaluation.live)),
-        "summary": f"{len(table.rows)} rows, {len(table.columns)} columns, {metric}",
+        "summary": f"{_count(table.rows, 'row')}, {_count(table.columns, 'column')}, {metric}",
         "table_text": table_text(made),
         "metric": metric,
         "scores": {
@@ -163,3 +170,7 @@ def evaluate(order: EvaluateOrder) -> dict[str, Any]:
         },
         "predictions": files,
     }
+
+
+def _count(found: Sequence[str], noun: str) -> str:
+    return f"{len(found)} {noun}{'' if len(found) == 1 else 's'}"

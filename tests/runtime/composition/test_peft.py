@@ -325,3 +325,29 @@ def test_bfloat16(make_live: Any, stored: Any, registry: Any, run_peft: Any) -> 
         found = forward(dict(tiny.INPUTS))["logits"]
     assert found.dtype == torch.bfloat16
     tiny.close(found.float(), run_peft({"add": ["lang", "task"]}), 5e-2)
+
+
+def test_kinds_that_peft_keeps_apart_run_one_after_the_other(run_peft: Any) -> None:
+    """One live model runs both, but not in one composition."""
+    alone = [run_peft(name) for name in ("task", "ia3_task", "task")]
+    assert torch.equal(alone[0], alone[2])
+    both = run_peft({"ensemble": ["task", "ia3_task"]})
+    expected = sum(each.softmax(-1) for each in alone[:2]) / 2
+    tiny.close(both.softmax(-1), expected)
+    with pytest.raises(CompositionError, match="does not run IA3 and LORA in one model"):
+        run_peft({"add": ["ia3", "task"]})
+
+
+@pytest.mark.parametrize("name", ["task", "task_b"])
+def test_the_head_of_one_by_its_name(name: str, run_peft: Any, stored: dict[str, Path]) -> None:
+    """Where several files bring one; an interpolation has none of its own then."""
+    for tree, share in (
+        ({"add": ["task", "task_b"]}, 1.0),
+        ({"interpolate": {"task": 0.5, "task_b": 0.5}}, 0.5),
+    ):
+        expected = _expected(stored, {"task": share, "task_b": share}, name)
+        tiny.close(run_peft(tree, head=name).double(), expected, 1e-5)
+        with pytest.raises((CompositionError, ModelError), match=r"only one|none of its"):
+            run_peft(tree)
+    expected = _expected(stored, {"lang": 1.0}, name)  # nor need it be one of those that run
+    tiny.close(run_peft("lang", head=name).double(), expected, 1e-5)

@@ -20,7 +20,7 @@ from xlmerge.errors import (  # noqa: E402
     RecipeError,
     XLMergeError,
 )
-from xlmerge.plugin.composition import parse_tree  # noqa: E402
+from xlmerge.plugin.composition import Node, parse_tree  # noqa: E402
 from xlmerge.runtime.composing import compose  # noqa: E402
 
 from .conftest import Logits  # noqa: E402
@@ -90,6 +90,15 @@ def test_a_refusal(tree: Any, kind: type[XLMergeError], message: str, run: Any, 
         run(tree)
     assert live.model.active_adapters is None
     assert live.model.active_head is None
+
+
+def test_a_node_without_children(live: Any, registry: Any) -> None:
+    """No recipe can say it."""
+    with (
+        pytest.raises(CompositionError, match=r"stack\(\): there is no adapter in it"),
+        compose(live, Node(rule="stack", children=()), {}, registry),
+    ):
+        pass
 
 
 def test_a_folder_without_an_adapter(run: Any, kept: dict[str, Path], tmp_path: Path) -> None:

@@ -96,6 +96,7 @@ def test_without_tensorboard_the_report_says_so(
 
     monkeypatch.setattr(log, "find_spec", lambda name: None)
     work = tiny.make_training(base, tmp_path, "language")
-    report = tiny.run(work, "language", **SHORT, tensorboard=True)
+    with pytest.warns(UserWarning, match="tensorboard is not installed"):
+        report = tiny.run(work, "language", **SHORT, tensorboard=True)
     assert "not installed" in report["tensorboard"]
     assert not (work.output / "tensorboard").exists()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from xlmerge.checkpoint.base_models import same_base_model
 from xlmerge.errors import RecipeError
 from xlmerge.jobs import recipe_job
 from xlmerge.plan import EvaluateRequest, StepRequest, TrainRequest
@@ -42,6 +43,19 @@ steps:
     adapter: seq_bn
     with: {seed: <seed>}
 """
+
+
+def test_the_head_of_an_adapter(tmp_path: Path) -> None:
+    """It counts among what the evaluation needs, in a row without that adapter, too."""
+    path = tmp_path / "r.yaml"
+    path.write_text(RECIPE.replace("head: h", "head: learn/0"), encoding="utf-8")
+    table = recipe_job(path).steps[-1]
+    assert isinstance(table, EvaluateRequest)
+    assert {(cell.head, cell.head_of) for cell in table.cells} == {(None, "learn/0")}
+    assert {cell.adapters for cell in table.cells if cell.row == "only"} == {
+        ("learn/0",),
+        ("learn/1", "learn/0"),
+    }
 
 
 def test_requests(tmp_path: Path) -> None:
@@ -117,3 +131,16 @@ def test_a_misspelt_composition_for_a_dataset_is_found_where_it_stands(tmp_path:
     )
     with pytest.raises(RecipeError, match=r"4:33: .*`bop`[\s\S]*`bob`"):
         recipe_job(path)
+
+
+def test_a_base_model_in_a_folder_is_known_by_the_folder_s_name(tmp_path: Path) -> None:
+    (tmp_path / "models" / "tiny").mkdir(parents=True)
+    path = tmp_path / "r.yaml"
+    recipe = "version: 1\nbase_model: {base}\nadapters: {{a: x, b: y}}\n"
+    recipe += "steps: {{s: {{merge: linear, adapters: {{a: 1, b: 1}}}}}}\n"
+    path.write_text(recipe.format(base="models/tiny"))
+    base = recipe_job(path).base
+    assert same_base_model("models/tiny", "tiny", base.aliases)
+    assert not same_base_model("models/tiny", "models/other", base.aliases)
+    path.write_text(recipe.format(base="owner/tiny"))
+    assert recipe_job(path).base.aliases == ()

@@ -178,9 +178,9 @@ NOT_TEXT = "expected a number, a text, true, false or null"
             "did you mean `h`?",
         ),
         (
-            TABLE + "compose: plain\nhead: plain",
+            TABLE + "compose: plain\nhead: one",
             "12:11",
-            "`plain` is an adapter, not a head",
+            "`one` is a dataset, not a head, nor an adapter that may bring one",
             "`h`",
         ),
         (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from xlmerge.errors import DataError, ModelError
 from xlmerge.runtime.data import packed
 from xlmerge_standard.tasks._modules.language_modelling import LanguageModelling
-from xlmerge_standard.tasks._modules.masking import masked
+from xlmerge_standard.tasks._modules.masking import Signs, masked
 from xlmerge_standard.tasks._modules.rows import texts
 from xlmerge_standard.tasks._modules.vocabulary import guess_metrics
 from xlmerge_standard.tasks._modules.windows import windows
@@ -77,9 +77,9 @@ class MaskedLanguageModelling(LanguageModelling):
             pieces = windows(texts(rows, "text"), tokenizer, self.max_length)
             found = [_input(at, ids) for at, _, ids in pieces]
         else:
-            found = []
+            found, signs = [], Signs.of(tokenizer)
             for at, window, ids in windows(texts(rows, "text"), tokenizer, self.max_length):
-                new, gold = self._masked(ids, tokenizer, (self.seed, at, window))
+                new, gold = self._masked(ids, signs, (self.seed, at, window))
                 found.append({**_input(at, new), "labels": gold})
         if not found:
             raise DataError("masked_lm: the texts hold no token")
@@ -95,7 +95,7 @@ class MaskedLanguageModelling(LanguageModelling):
         Raises:
             DataError: A feature without labels has no ``position`` either.
         """
-        ready = []
+        ready, signs = [], Signs.of(tokenizer)
         for feature in features:
             if "labels" in feature:
                 ready.append(feature)
@@ -106,7 +106,7 @@ class MaskedLanguageModelling(LanguageModelling):
                     "are drawn, so that each epoch masks other tokens"
                 )
             key = (feature.get("mask_seed", self.seed), feature["position"])
-            new, gold = self._masked(feature["input_ids"], tokenizer, key)
+            new, gold = self._masked(feature["input_ids"], signs, key)
             ready.append({**feature, "input_ids": new, "labels": gold})
         return LanguageModelling.collate(self, ready, tokenizer)
 
@@ -119,16 +119,9 @@ class MaskedLanguageModelling(LanguageModelling):
         return guess_metrics(totals, "masked_accuracy")
 
     def _masked(
-        self, ids: Sequence[int], tokenizer: Any, key: Sequence[int]
+        self, ids: Sequence[int], signs: Signs, key: Sequence[int]
     ) -> tuple[list[int], list[int]]:
-        return masked(
-            ids,
-            probability=self.mask_probability,
-            key=key,
-            mask=tokenizer.mask_token_id,
-            special=tokenizer.all_special_ids,
-            vocabulary=len(tokenizer),
-        )
+        return masked(ids, probability=self.mask_probability, key=key, signs=signs)
 
 
 def _input(row: int, ids: list[int]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xlmerge.runtime.guards.folders import check_adapter
+from xlmerge.runtime.guards.folders import check_adapter, parts_of
 from xlmerge.runtime.guards.places import check_block
 
-__all__ = ["check_adapter", "check_block"]
+__all__ = ["check_adapter", "check_block", "parts_of"]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["adapter_settings", "check_adapter"]
+__all__ = ["adapter_settings", "check_adapter", "parts_of"]
 
 
 def adapter_settings(label: str, folder: Path) -> Mapping[str, Any]:
@@ -47,7 +47,7 @@ def check_adapter(label: str, folder: Path) -> None:
             mixes up axes), or soft prompts, whose weights are not loaded under a new name.
     """
     config = adapter_settings(label, folder).get("config")
-    for part in _parts(config if isinstance(config, dict) else {}):
+    for part in parts_of(config if isinstance(config, dict) else {}):
         if str(part.get("inv_adapter")).lower() == "glow":
             raise CompositionError(
                 f"{label}: its invertible adapter is of the kind `glow`, which the adapters "
@@ -62,8 +62,8 @@ def check_adapter(label: str, folder: Path) -> None:
             )
 
 
-def _parts(config: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def parts_of(config: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """A configuration, or those that a union is made of."""
     if config.get("architecture") != "union":
         return [config]
-    return [inner for part in config.get("configs", ()) for inner in _parts(part)]
+    return [inner for part in config.get("configs", ()) for inner in parts_of(part)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -137,8 +138,9 @@ def fit(
             _load_best(checkpoints, progress, trained, work.name)
     if loop.resumed_from is not None:
         work.report["resumed_from"] = loop.resumed_from
-    if options.tensorboard and not log.events:
+    if options.tensorboard and rank() == 0 and not log.events:
         work.report["tensorboard"] = "not installed: no event files were written"
+        warnings.warn(f"{work.name}: tensorboard is {work.report['tensorboard']}", stacklevel=2)
     mean_length = float(inputs.lengths.mean())
     work.report |= progress.report(steps=steps, numbers=trained.size, mean_length=mean_length)
     return work.report
