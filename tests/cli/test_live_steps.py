@@ -55,6 +55,13 @@ def recipe(tmp_path: Path) -> Path:
     return write_live_recipe(tmp_path, STEPS)
 
 
+def test_the_plan_says_whose_head_it_is(xl: CommandLine, tmp_path: Path, runtime: Any) -> None:
+    steps = {**STEPS, "scores": {**STEPS["scores"], "head": "polarity"}}
+    shown = xl("check", write_live_recipe(tmp_path, steps))
+    assert (shown.code, shown.err) == (0, "")
+    assert "\n  head: polarity/0, polarity/1\n" in shown.out
+
+
 def test_a_run(xl: CommandLine, recipe: Path, runtime: FakeRuntime) -> None:
     shown = xl("run", recipe)
     assert (shown.code, shown.err) == (0, "")

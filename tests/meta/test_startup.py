@@ -61,6 +61,7 @@ COMMANDS = [
     Command(("diff", "first", "second")),
     Command(("merge", "linear", "first", "second", "--weights", "0.5,0.5", "-o", "out")),
     Command(("run", "recipe.yaml", "-o", "out")),
+    Command(("demo", "--plan", "-o", "demo")),
 ]
 
 

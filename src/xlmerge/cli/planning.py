@@ -107,6 +107,9 @@ def _evaluation(plan: EvaluateStepPlan) -> Iterator[str]:
         yield f"{row}{mark}: {tree_text(cells[0].tree)}{more}"
     data = dict.fromkeys(cell.data.name for cell in plan.cells)
     yield f"data: {', '.join(data)}"
+    heads = {cell.head.name if cell.head is not None else cell.head_of for cell in plan.cells}
+    if named := sorted(head for head in heads if head is not None):
+        yield f"head: {', '.join(named)}"
     yield from _with(plan.task_options, "task with")
     yield from _with(plan.describe()["parameters"])
     yield from _device(plan.device)

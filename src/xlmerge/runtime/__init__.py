@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from xlmerge.runtime.composing import Child, Composing, Member
+    from xlmerge.runtime.composing import Child, Composing, Member, compose
     from xlmerge.runtime.live import LiveModel
     from xlmerge.runtime.protocol import Batch, Outputs, Rows, TaskLogic
     from xlmerge.runtime.scoring import Scored, score
@@ -28,6 +28,7 @@ __all__ = [
     "Scored",
     "TaskLogic",
     "Training",
+    "compose",
     "fit",
     "score",
 ]
@@ -43,6 +44,7 @@ _HOMES = {
     "Scored": "scoring",
     "TaskLogic": "protocol",
     "Training": "training",
+    "compose": "composing",
     "fit": "training",
     "score": "scoring",
 }

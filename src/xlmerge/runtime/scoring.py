@@ -81,7 +81,9 @@ def score(  # noqa: PLR0913 - what runs, on what, and how
         for name, array in arrays.items():
             if np.isnan(array).any():
                 raise ModelError(
-                    f"the {name} of the model are not finite", hint="score with dtype: float32"
+                    f"the model gives {name} that are not finite",
+                    hint="score with `dtype: float32`; where that is so, its weights are of no "
+                    "use: train with a smaller `learning_rate`",
                 )
     predictions = task.predictions(outputs, features, rows, labels)
     statistics = task.statistics(predictions, rows, labels)

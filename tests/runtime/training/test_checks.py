@@ -141,6 +141,12 @@ def test_steps_and_epochs_exclude_each_other(
         tiny.run(_work(base, tmp_path), "task", **given)
 
 
+def test_scores_without_validation_data_are_warned_of(base: Path, tmp_path: Path) -> None:
+    work = _work(base, tmp_path, validation=False)
+    with pytest.warns(UserWarning, match="`evaluate_every` does nothing"):
+        tiny.run(work, "task", **SHORT, evaluate_every=2)
+
+
 def test_a_batch_smaller_than_its_parts_is_refused(base: Path, tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match="batch_size is 2"):
         tiny.run(_work(base, tmp_path), "task", steps=2, batch_size=2, gradient_accumulation=3)

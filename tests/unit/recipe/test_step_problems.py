@@ -70,7 +70,7 @@ NOT_TEXT = "expected a number, a text, true, false or null"
         ),
         (TRAIN + "on: {stack: [], mean: []}", "11:9", "one rule, perhaps with `weights`", None),
         (TRAIN + "on: {mean: [plain, plain], weights: [1]}", "11:41", "2 numbers", None),
-        (TRAIN + "on: [plain]", "11:9", "the name of an adapter or {RULE: children}", None),
+        (TRAIN + "on: 3", "11:9", "the name of an adapter or {RULE: children}", None),
         (TRAIN + "on: s", "8:3", "the step `s` uses its own result: s -> s", "remove"),
         (TRAIN + "adapter: {confg: c}", "11:5", "`adapter` of the step `s` lacks `config`", "add"),
         (TRAIN + "adapter: []", "11:14", "expected the name of a configuration, or a", None),

@@ -91,6 +91,11 @@ def fit(
 
     barrier()  # the processes join before the library would do it for the accelerator alone
     inputs, held_out = encoded(work, "train"), HeldOut(work)
+    if options.evaluate_every is not None and not held_out and rank() == 0:
+        warnings.warn(
+            f"{work.name}: `evaluate_every` does nothing: there is no validation data to score",
+            stacklevel=2,
+        )
     objective = Objective(live.model, parameters.values(), own_loss, bf16=options.bf16)
 
     def scores() -> dict[str, float]:
