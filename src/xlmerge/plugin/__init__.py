@@ -112,6 +112,7 @@ from xlmerge.plugin.composition import (
     Tree,
     composition_rule,
     leaves,
+    parse_tree,
     tree_text,
 )
 from xlmerge.plugin.headers import FolderHeader, TensorHeader
@@ -163,6 +164,7 @@ __all__ = [
     "leaves",
     "load_registry",
     "merge_method",
+    "parse_tree",
     "task",
     "trainer",
     "tree_text",

@@ -22,9 +22,14 @@ def head(table: Table) -> list[str]:
 
 
 def shown(table: Table, score: Score | None) -> str:
-    """Mean and standard deviation; ``n/a`` for that of one seed, for which there is none."""
+    """Mean and standard deviation; ``n/a`` for that of one seed, for which there is none.
+
+    The mean alone where nothing in the table was repeated.
+    """
     if score is None:
         return MISSING
+    if not _repeated(table):
+        return _number(score.mean, table.digits)
     spread = "n/a" if score.sd is None else f"{score.sd:.{table.digits}f}"
     return f"{_number(score.mean, table.digits)} ± {spread}"
 
@@ -49,11 +54,12 @@ def summary(table: Table, *, bold: bool) -> str:
     scores = list(table.scores.values())
     better = "higher" if table.greater_is_better else "lower"
     seeds = _count([len(score.seeds) for score in scores], "seed")
+    spread = f"mean ± standard deviation over {seeds}" if _repeated(table) else "one run of each"
     sentences = [
-        f"{table.metric} ({better} is better), mean ± standard deviation over {seeds}",
+        f"{table.metric} ({better} is better), {spread}",
         f"Each test set has {_count([score.size for score in scores], 'row')}",
     ]
-    if any(score.sd is None for score in scores):
+    if _repeated(table) and any(score.sd is None for score in scores):
         sentences.append("n/a: one seed has no standard deviation")
     if len(table.columns) > 1:
         sentences.append(f"The {AVERAGE} is that of the columns")
@@ -70,6 +76,11 @@ def summary(table: Table, *, bold: bool) -> str:
     if len(table.scores) < len(table.rows) * len(table.columns):
         sentences.append(f"{MISSING}: not measured")
     return ". ".join(sentences) + "."
+
+
+def _repeated(table: Table) -> bool:
+    """Whether any system was measured with more than one seed."""
+    return any(score.sd is not None for score in table.scores.values())
 
 
 def _count(counts: Sequence[int], noun: str) -> str:

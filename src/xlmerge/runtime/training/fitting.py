@@ -80,7 +80,7 @@ def fit(
         raise TrainingError(
             f"{work.name}: parameters are trained in float32; found {', '.join(sorted(wrong))}, "
             "whose steps are too coarse to learn in",
-            hint="load the model in float32 and write `bf16: true` for the forward pass",
+            hint="leave `dtype` out; `bf16: true` computes the forward pass in bfloat16",
         )
 
     runs = tuple(runs) or ((lambda batch: task.outputs(live, batch)),)

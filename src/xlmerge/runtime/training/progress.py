@@ -188,7 +188,7 @@ class Progress:
             "loss_end": last,
             "trained_parameters": numbers,
         }
-        summary = f"{steps} steps, loss {first:.3f} -> {last:.3f}"
+        summary = f"{steps} step{'' if steps == 1 else 's'}, loss {first:.3f} -> {last:.3f}"
         if self._best:
             metric = self.metric(self._best)
             report |= {
