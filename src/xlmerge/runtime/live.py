@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from adapters.loading import PredictionHeadLoader
 
-from xlmerge.errors import CheckpointError, ModelError
+from xlmerge.errors import ModelError, XLMergeError
 from xlmerge.runtime.adapter_names import adapter_parameters, head_parameters
 from xlmerge.runtime.base_model import find_base, load_adapter_model, load_tokenizer
 from xlmerge.runtime.device import pick_device, pick_dtype
 from xlmerge.runtime.guards import check_adapter, parts_of
+from xlmerge.runtime.loading import apart_from_random_state, read_adapter, read_head
 from xlmerge.runtime.quiet import quiet
 
 if TYPE_CHECKING:
@@ -133,30 +133,11 @@ class LiveModel:
         """
         self._check_new(name)
         check_adapter(name, folder)
-        report: dict[str, Any] = {}
-        devices = [self.device] if self.device.type == "cuda" else []
         try:
-            # The library draws initial values before it reads the real ones.
-            with quiet(), torch.random.fork_rng(devices=devices):
-                self.model.load_adapter(
-                    str(folder),
-                    load_as=name,
-                    with_head=False,
-                    set_active=False,
-                    leave_out=list(leave_out) or None,
-                    use_safetensors=not (folder / "pytorch_adapter.bin").is_file(),
-                    loading_info=report,
-                )
-            self._check_report(folder, report, leave_out)
-        except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+            read_adapter(self.model, name, folder, leave_out=leave_out, reference=self.reference)
+        except XLMergeError:
             self._drop(name)
-            if isinstance(error, ModelError | CheckpointError):
-                raise
-            reason = " ".join(str(error).split())
-            raise ModelError(
-                f"{folder}: does not fit {self.reference}: {reason[:400]}",
-                hint="`xlmerge inspect` tells which base model it was trained on",
-            ) from error
+            raise
         self._settle(name)
 
     def add_adapter(self, name: str, config: Mapping[str, Any], *, seed: int) -> None:
@@ -176,9 +157,8 @@ class LiveModel:
         """
         self._check_new(name)
         fields = {**config, "init_weights_seed": None} if "init_weights_seed" in config else config
-        devices = [self.device] if self.device.type == "cuda" else []
         try:
-            with quiet(), torch.random.fork_rng(devices=devices):
+            with apart_from_random_state(self.device):
                 torch.manual_seed(seed)
                 self.model.add_adapter(name, config=dict(fields), set_active=False)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -232,9 +212,8 @@ class LiveModel:
         if name in self.model.heads:
             raise ModelError(f"the model has a head {name!r} already")
         active = self.model.active_head
-        devices = [self.device] if self.device.type == "cuda" else []
         try:
-            with quiet(), torch.random.fork_rng(devices=devices):
+            with apart_from_random_state(self.device):
                 torch.manual_seed(seed)
                 self.model.add_prediction_head_from_config(
                     name, copy.deepcopy(dict(config)), set_active=False
@@ -253,23 +232,12 @@ class LiveModel:
         """
         if name in self.model.heads:
             raise ModelError(f"the model has a head {name!r} already")
-        report: dict[str, Any] = {}
         active = self.model.active_head
-        safe = not (folder / "pytorch_model_head.bin").is_file()
         try:
-            with quiet():
-                PredictionHeadLoader(self.model, use_safetensors=safe).load(
-                    str(folder), load_as=name, loading_info=report, set_active=False
-                )
-            self._check_report(folder, report, ())
-        except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError) as error:
+            read_head(self.model, name, folder, reference=self.reference)
+        except XLMergeError:
             self._drop_head(name)
-            if isinstance(error, ModelError):
-                raise
-            reason = " ".join(str(error).split())
-            raise ModelError(
-                f"{folder}: its head does not fit {self.reference}: {reason[:400]}"
-            ) from error
+            raise
         finally:
             self.model.active_head = active
         self._settle_head(name)
@@ -338,25 +306,6 @@ class LiveModel:
             raise ModelError(f"the model has an adapter {name!r} already")
         if any(sign in name for sign in ".,/ ") or not name:
             raise ModelError(f"{name!r} is no name for an adapter: the libraries split it")
-
-    def _check_report(
-        self, folder: Path, report: Mapping[str, Any], leave_out: Sequence[int]
-    ) -> None:
-        """Missing keys would be random, unexpected ones left out: both are errors."""
-        left = tuple(f"layer.{layer}." for layer in leave_out)
-        unexpected = [
-            key
-            for key in report.get("unexpected_keys", [])
-            if not any(part in key or part.replace("layer", "layers") in key for part in left)
-        ]
-        missing = report.get("missing_keys", [])
-        if missing or unexpected:
-            raise ModelError(
-                f"{folder}: does not fit {self.reference}: {len(missing)} of its weights are "
-                f"missing and {len(unexpected)} have no place ("
-                f"{', '.join([*missing, *unexpected][:3])}, ...)",
-                hint="`xlmerge inspect` tells which base model it was trained on",
-            )
 
     def _settle(self, name: str) -> None:
         """Bring a new adapter to where the model is; the library leaves it trainable."""
