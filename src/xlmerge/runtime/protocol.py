@@ -27,7 +27,7 @@ The last axis holds what a softmax runs over: classes, or positions (padding at 
 """
 
 Features: TypeAlias = Mapping[str, Any]
-"""One input as plain lists: ``input_ids``, ``attention_mask``, and ``row``, the row it is from."""
+"""One input as lists or arrays: ``input_ids``, ``attention_mask``; and ``row``, its row."""
 
 
 @runtime_checkable

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING, Any
 
 from xlmerge.errors import DataError
@@ -84,7 +85,12 @@ def train(order: TrainOrder) -> dict[str, Any]:
     )
     with told(order.warn):
         trainer.function(work, **order.parameters)
-    return {**work.report, **surroundings(live)}
+    report = {**work.report, **surroundings(live)}
+    # The loop and its callbacks hold each other, and with them the model and all inputs: a recipe
+    # of many trainings must not keep them until Python thinks of looking.
+    del work, live, data
+    gc.collect()
+    return report
 
 
 def _data(order: TrainOrder, task: Task) -> dict[str, list[tuple[Rows, float | None]]]:

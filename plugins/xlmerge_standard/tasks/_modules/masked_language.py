@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from xlmerge.errors import DataError, ModelError
-from xlmerge.runtime.data import packed
+from xlmerge.runtime.data import blocks_of
 from xlmerge_standard.tasks._modules.language_modelling import LanguageModelling
 from xlmerge_standard.tasks._modules.masking import Signs, masked
 from xlmerge_standard.tasks._modules.rows import texts
@@ -15,8 +17,6 @@ from xlmerge_standard.tasks._modules.windows import windows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import numpy as np
 
     from xlmerge.runtime.protocol import Batch, Features, Rows
 
@@ -71,11 +71,11 @@ class MaskedLanguageModelling(LanguageModelling):
                 hint="use `causal_lm` for a model that reads from left to right",
             )
         if training and self.packing:
-            blocks = packed(texts(rows, "text"), tokenizer, self.max_length)
-            found = [_input(at, ids) for at, ids in enumerate(blocks)]
+            blocks = blocks_of(texts(rows, "text"), tokenizer, self.max_length)
+            found = [_compact(at, ids) for at, ids in enumerate(blocks)]
         elif training:
             pieces = windows(texts(rows, "text"), tokenizer, self.max_length)
-            found = [_input(at, ids) for at, _, ids in pieces]
+            found = [_compact(at, ids) for at, _, ids in pieces]
         else:
             found, signs = [], Signs.of(tokenizer)
             for at, window, ids in windows(texts(rows, "text"), tokenizer, self.max_length):
@@ -126,3 +126,12 @@ class MaskedLanguageModelling(LanguageModelling):
 
 def _input(row: int, ids: list[int]) -> dict[str, Any]:
     return {"input_ids": ids, "attention_mask": [1] * len(ids), "row": row}
+
+
+def _compact(row: int, ids: list[int]) -> dict[str, Any]:
+    """The same as arrays: a text of millions of words in Python's numbers fills the memory."""
+    return {
+        "input_ids": np.asarray(ids, dtype=np.int32),
+        "attention_mask": np.ones(len(ids), dtype=np.int8),
+        "row": row,
+    }

@@ -59,7 +59,7 @@ def padded(features: Sequence[Features], tokenizer: Any) -> Batch:
             hint="set `pad_token` in its tokenizer_config.json",
         )
     inputs = {
-        name: [list(feature[name]) for feature in features]
+        name: [np.asarray(feature[name]).tolist() for feature in features]
         for name in _INPUTS
         if name in features[0]
     }

@@ -7,11 +7,12 @@ from xlmerge.runtime.data.files import data_files
 from xlmerge.runtime.data.labels import class_ids, class_names
 from xlmerge.runtime.data.load import load_rows
 from xlmerge.runtime.data.order import keyed, sampling_weights
-from xlmerge.runtime.data.packing import packed, special_frame
+from xlmerge.runtime.data.packing import blocks_of, packed, special_frame
 from xlmerge.runtime.data.schedule import Schedule
 
 __all__ = [
     "Schedule",
+    "blocks_of",
     "class_ids",
     "class_names",
     "data_files",

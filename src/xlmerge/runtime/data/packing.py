@@ -10,13 +10,18 @@ from xlmerge.errors import DataError, ModelError, ParameterError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-__all__ = ["packed", "special_frame"]
+__all__ = ["blocks_of", "packed", "special_frame"]
 
 _BATCH = 1000  # texts that are tokenised together
 _FEWEST = 2  # tokens of a tail that are worth a block: one predicts nothing of another
 
 
 def packed(texts: Iterable[str], tokenizer: Any, length: int) -> list[list[int]]:
+    """The blocks of :func:`blocks_of`, all at once."""
+    return list(blocks_of(texts, tokenizer, length))
+
+
+def blocks_of(texts: Iterable[str], tokenizer: Any, length: int) -> Iterator[list[int]]:
     """Blocks of token ids that hold all of the texts, in their order.
 
     A separator stands between two texts, and each block begins and ends with the special tokens
@@ -41,7 +46,7 @@ def packed(texts: Iterable[str], tokenizer: Any, length: int) -> list[list[int]]
             f"{len(before) + len(after)} special ones",
             hint=f"take at least {len(before) + len(after) + _FEWEST}",
         )
-    blocks: list[list[int]] = []
+    count = 0
     left: list[int] = []
     separator = _separator(tokenizer)
     first = True
@@ -51,13 +56,15 @@ def packed(texts: Iterable[str], tokenizer: Any, length: int) -> list[list[int]]
         left += ids if first else [separator, *ids]
         first = False
         whole = len(left) - len(left) % room
-        blocks += [[*before, *left[at : at + room], *after] for at in range(0, whole, room)]
+        for at in range(0, whole, room):
+            count += 1
+            yield [*before, *left[at : at + room], *after]
         left = left[whole:]
     if len(left) >= _FEWEST:
-        blocks.append([*before, *left, *after])
-    if not blocks:
+        count += 1
+        yield [*before, *left, *after]
+    if not count:
         raise DataError("the texts hold fewer than 2 tokens", hint="is it the file that was meant?")
-    return blocks
 
 
 def _tokenised(texts: Iterable[str], tokenizer: Any) -> Iterator[list[int]]:
