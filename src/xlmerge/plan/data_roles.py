@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from xlmerge.errors import XLMergeError
 from xlmerge.plan.problems import nearest
+from xlmerge.plan.split_files import data_files
+from xlmerge.plan.splits import split_named
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from xlmerge.plan.context import PlanContext
     from xlmerge.plan.problems import Problems
     from xlmerge.plan.request import DataRequest, Place
     from xlmerge.plugin.trainers import Trainer
@@ -28,14 +29,13 @@ Roles = dict[str, Sets]
 
 
 def plan_roles(
-    data: Mapping[str, Sets], trainer: Trainer, context: PlanContext, problems: Problems
+    data: Mapping[str, Sets], trainer: Trainer, problems: Problems
 ) -> tuple[Roles, frozenset[str]]:
     """Data by role, and the roles that are left out where the data set has no such split.
 
     Args:
         data: As asked for.
         trainer: Says which roles there are.
-        context: Finds the files of data sets.
         problems: Where problems go: unknown and missing roles, several data sets where one
             belongs, weights without meaning, and local files that are not there.
     """
@@ -43,18 +43,18 @@ def plan_roles(
     roles: Roles = {}
     if_present: set[str] = set()
     if whole := given.pop(WHOLE, ()):
-        splits = _splits_of_all(whole, context, problems)
+        splits = _splits_of_all(whole, problems)
         if splits is None:
             return roles, frozenset()
         for role in trainer.data:
-            if _fills(role, splits, trainer, context):
+            if _fills(role, splits, trainer):
                 roles[role] = whole
         if_present = {role for role in roles if role in trainer.optional_data and not splits}
     for role, sets in given.items():
         if role in trainer.data:
             roles[role] = sets
             if_present.discard(role)
-            _check_splits(role, sets, context, problems)
+            _check_splits(role, sets, problems)
         else:
             problems.refuse(
                 ("data", role),
@@ -73,20 +73,17 @@ def plan_roles(
     return roles, frozenset(if_present)
 
 
-def check_split(
-    request: DataRequest, split: str, place: Place, context: PlanContext, problems: Problems
-) -> None:
+def check_split(request: DataRequest, split: str, place: Place, problems: Problems) -> None:
     """Check that a data set has a split; the hub is not asked.
 
     Args:
         request: The data set.
         split: The split.
         place: Where the data set is named, below the step.
-        context: Finds the files of data sets.
         problems: Where problems go.
     """
-    splits = _splits(request, place, context, problems)
-    if splits and context.split_named(split, splits) is None:
+    splits = _splits(request, place, problems)
+    if splits and split_named(split, splits) is None:
         problems.refuse(
             place,
             f"the data set {request.name} has no split `{split}`{nearest(split, splits)}",
@@ -94,20 +91,18 @@ def check_split(
         )
 
 
-def _splits(
-    request: DataRequest, place: Place, context: PlanContext, problems: Problems
-) -> tuple[str, ...] | None:
+def _splits(request: DataRequest, place: Place, problems: Problems) -> tuple[str, ...] | None:
     """Splits of a data set; empty for one on the hub, None if there is a problem."""
     try:
-        return tuple(context.data_files(request))
+        return tuple(data_files(request))
     except XLMergeError as error:
         problems.refuse_error(place, error)
         return None
 
 
-def _splits_of_all(sets: Sets, context: PlanContext, problems: Problems) -> tuple[str, ...] | None:
+def _splits_of_all(sets: Sets, problems: Problems) -> tuple[str, ...] | None:
     """Splits that all of several data sets have; empty if that cannot be told."""
-    found = [_splits(request, ("data",), context, problems) for request, _ in sets]
+    found = [_splits(request, ("data",), problems) for request, _ in sets]
     known = [splits for splits in found if splits]
     if None in found:
         return None
@@ -116,23 +111,23 @@ def _splits_of_all(sets: Sets, context: PlanContext, problems: Problems) -> tupl
     return tuple(split for split in known[0] if all(split in splits for splits in known))
 
 
-def _fills(role: str, splits: tuple[str, ...], trainer: Trainer, context: PlanContext) -> bool:
+def _fills(role: str, splits: tuple[str, ...], trainer: Trainer) -> bool:
     """Whether a data set that is given as a whole fills a role."""
     if role not in _SPLITS:
         return False
-    if not splits or context.split_named(role, splits) is not None:
+    if not splits or split_named(role, splits) is not None:
         return True
     # A data set of a single split is meant to be trained on, whatever its file is called.
     return len(splits) == 1 and role == "train" and role not in trainer.optional_data
 
 
-def _check_splits(role: str, sets: Sets, context: PlanContext, problems: Problems) -> None:
+def _check_splits(role: str, sets: Sets, problems: Problems) -> None:
     """A role takes the split of its name, or the only one; others take what is to train on."""
     wanted = role if role in _SPLITS else "train"
     for request, _ in sets:
-        splits = _splits(request, ("data", role), context, problems)
+        splits = _splits(request, ("data", role), problems)
         if splits and len(splits) > 1:
-            check_split(request, wanted, ("data", role), context, problems)
+            check_split(request, wanted, ("data", role), problems)
 
 
 def _in_words(trainer: Trainer) -> str:

@@ -200,7 +200,7 @@ def _check_cells(
         check_fits(cell.adapters, place, context, problems)
         _check_head(cell, place, task, context, own, problems)
     for data in {cell.data.name: cell.data for cell in request.cells}.values():
-        check_split(data, request.split, ("data",), context, problems)
+        check_split(data, request.split, ("data",), problems)
     return rules
 
 

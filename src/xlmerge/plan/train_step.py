@@ -137,7 +137,7 @@ def plan_training(
     declared = trainer.descriptor
     task, task_options = _task(request, declared, context.registry, problems)
     check_length(task_options, context.located, ("task",), problems)
-    data, if_present = plan_roles(request.data, declared, context, problems)
+    data, if_present = plan_roles(request.data, declared, problems)
     values = checked_values(
         request.values, (*declared.parameters, *LIVE_OPTIONS), declared.name, ("with",), problems
     )

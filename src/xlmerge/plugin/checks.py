@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from xlmerge.errors import PluginError
 from xlmerge.plugin.architecture import AdapterArchitecture, FileHalf, LiveHalf
 from xlmerge.plugin.composition import CompositionRule, rule_problems
+from xlmerge.plugin.declaration import words_problems
 from xlmerge.plugin.method import RESERVED, MergeMethod, declaration_problems
 from xlmerge.plugin.tasks import Task, task_problems
 from xlmerge.plugin.trainers import Trainer, trainer_problems
@@ -123,21 +124,9 @@ def _refuse(kind: str, name: object, problems: Iterator[str]) -> None:
         raise PluginError(f"the {kind} {name!r} is not valid: {'; '.join(found)}")
 
 
-def _common_problems(descriptor: Descriptor) -> Iterator[str]:
-    """What is wrong with the fields that all descriptors have."""
-    if not isinstance(descriptor.name, str) or not re.fullmatch(
-        r"[a-z][a-z0-9_]*", descriptor.name
-    ):
-        yield "its name is not lower-case words joined by `_` (as in `language_arithmetic`)"
-    for field in ("summary", "source"):
-        text = getattr(descriptor, field)
-        if not isinstance(text, str) or not text.strip():
-            yield f"its {field} is empty or no text"
-
-
 def _method_problems(method: MergeMethod) -> Iterator[str]:
     """What is wrong with a merge method; one made by hand has been through no other check."""
-    yield from _common_problems(method)
+    yield from words_problems(method.name, method.summary, method.source)
     if not callable(method.function):
         yield f"its function cannot be called: {_short(method.function)}"
     yield from declaration_problems(method)
@@ -146,7 +135,7 @@ def _method_problems(method: MergeMethod) -> Iterator[str]:
 
 def _architecture_problems(architecture: AdapterArchitecture) -> Iterator[str]:
     """What is wrong with an architecture."""
-    yield from _common_problems(architecture)
+    yield from words_problems(architecture.name, architecture.summary, architecture.source)
     seen = set()
     for half in architecture.files:
         if not isinstance(half, FileHalf):

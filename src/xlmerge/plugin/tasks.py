@@ -23,7 +23,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from xlmerge.plugin.declaration import described, words_problems
+from xlmerge.plugin.declaration import words_problems
+from xlmerge.plugin.parameters import parameter_specs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -100,7 +101,7 @@ def task(  # noqa: PLR0913 - one argument for each thing a task may declare
             metric=metric,
             losses=losses,
             auto_class=auto_class,
-            parameters=described(function),
+            parameters=parameter_specs(function),
         )
         if problems := list(task_problems(made)):
             raise TypeError(f"{function.__qualname__}: {'; '.join(problems)}")

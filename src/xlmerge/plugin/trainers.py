@@ -28,7 +28,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from xlmerge.plugin.declaration import described, words_problems
+from xlmerge.plugin.declaration import words_problems
+from xlmerge.plugin.parameters import parameter_specs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -119,7 +120,7 @@ def trainer(  # noqa: PLR0913 - one argument for each thing a trainer may declar
             attention=attention,
             columns=columns,
             outputs=outputs,
-            parameters=described(function),
+            parameters=parameter_specs(function),
         )
         if problems := list(trainer_problems(made)):
             raise TypeError(f"{function.__qualname__}: {'; '.join(problems)}")

@@ -15,6 +15,7 @@ from xlmerge.errors import Problem, RecipeError, XLMergeError
 from xlmerge.plan import (
     Draft,
     EvaluateRequest,
+    PlanContext,
     StepRequest,
     TrainRequest,
     plan_evaluation,
@@ -24,7 +25,6 @@ from xlmerge.plan import (
 )
 from xlmerge.plan.base_model import locate_base
 from xlmerge.runner.job import Work
-from xlmerge.runner.looking import plan_context
 from xlmerge.runner.manifest import read_manifest
 from xlmerge.runner.outputs import output_problems
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
 
     from xlmerge.checkpoint.cover import AdapterLayout
-    from xlmerge.plan import PlanContext, Request, StepPlan, TrainStepPlan
+    from xlmerge.plan import Request, StepPlan, TrainStepPlan
     from xlmerge.plan.base_model import LocatedBase
     from xlmerge.plugin.registry import Registry
     from xlmerge.runner.job import Job
@@ -76,7 +76,7 @@ def plan_job(job: Job, registry: Registry, stack: ExitStack) -> Work:
         drafts[name] = Draft(layout, layout if layout.has_head else None)
     work.warnings += _one_folder(work)
     work.base = _find_base(job, problems)
-    context = plan_context(work, registry, drafts)
+    context = PlanContext(base=job.base, registry=registry, located=work.base, drafts=drafts)
     context.unreadable |= set(job.references) - set(drafts)
     plans = []
     for step in job.steps:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from xlmerge.errors import CheckpointError, HubError
 from xlmerge.plan.references import find_local
+from xlmerge.plan.split_files import data_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,8 +29,6 @@ def data_facts(request: DataRequest, memory: HashMemory) -> dict[str, Any]:
     Raises:
         DataError: It has gone since it was checked.
     """
-    from xlmerge.runtime.data.files import data_files
-
     splits = data_files(request)
     if not splits:
         return {"hub": request.path, "revision": request.revision}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from xlmerge.checkpoint.provenance import differences, read_provenance
 from xlmerge.errors import DataError, Problem
 from xlmerge.plan import EvaluateRequest, TrainRequest
+from xlmerge.plan.split_files import data_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,8 +85,6 @@ def _read_from(work: Work) -> Iterator[tuple[str, Path]]:
 
 def _files(request: DataRequest) -> list[Path]:
     """The files of a data set on this disk; outputs may lie beside them, in the same folder."""
-    from xlmerge.runtime.data.files import data_files
-
     try:
         return [path for paths in data_files(request).values() for path in paths]
     except DataError:

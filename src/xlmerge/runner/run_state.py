@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from xlmerge.checkpoint.cover import cover
 from xlmerge.checkpoint.folder import open_adapter_folder
-from xlmerge.plan import Draft
+from xlmerge.plan import Draft, PlanContext
 from xlmerge.runner.contents import pinned_base
-from xlmerge.runner.looking import plan_context
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from xlmerge.checkpoint.cover import AdapterLayout
-    from xlmerge.plan import PlanContext, StepPlan
+    from xlmerge.plan import StepPlan
     from xlmerge.plugin.registry import Registry
     from xlmerge.runner.job import Listener, Work
 
@@ -73,7 +72,10 @@ class RunState:
             name: Draft(layout, layout if layout.has_head else None)
             for name, layout in self.layouts.items()
         }
-        return plan_context(self.work, self.registry, drafts)
+        work = self.work
+        return PlanContext(
+            base=work.job.base, registry=self.registry, located=work.base, drafts=drafts
+        )
 
     def folders(self, names: Iterable[str]) -> dict[str, Path]:
         """Folders of adapters that are there."""

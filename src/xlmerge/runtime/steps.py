@@ -6,9 +6,9 @@ import gc
 from typing import TYPE_CHECKING, Any
 
 from xlmerge.errors import DataError
-from xlmerge.runtime.data.files import data_files, is_local
+from xlmerge.plan.split_files import data_files, is_local
+from xlmerge.plan.splits import canonical_split, split_named
 from xlmerge.runtime.data.load import load_rows
-from xlmerge.runtime.data.splits import canonical_split, split_named
 from xlmerge.runtime.evaluation import Evaluation
 from xlmerge.runtime.live import LiveModel
 from xlmerge.runtime.positions import check_positions

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from xlmerge.errors import DataError
-from xlmerge.runtime.data.files import data_files
-from xlmerge.runtime.data.splits import canonical_split, split_in_name, split_named
+from xlmerge.plan.split_files import data_files
+from xlmerge.plan.splits import canonical_split, split_in_name, split_named
 
 from .asked import data, write
 

@@ -3,7 +3,7 @@
 Importing this imports no library; reading does.
 """
 
-from xlmerge.runtime.data.files import data_files
+from xlmerge.plan.split_files import data_files
 from xlmerge.runtime.data.labels import class_ids, class_names
 from xlmerge.runtime.data.load import load_rows
 from xlmerge.runtime.data.order import keyed, sampling_weights

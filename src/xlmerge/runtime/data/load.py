@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from xlmerge.errors import DataError
+from xlmerge.plan.split_files import data_files, file_format
+from xlmerge.plan.splits import split_named
 from xlmerge.recipe.wording import did_you_mean
 from xlmerge.runtime.data.columns import columns_for
-from xlmerge.runtime.data.files import data_files, file_format
 from xlmerge.runtime.data.labels import Classes, class_ids
 from xlmerge.runtime.data.ready import from_hub, from_parquet
 from xlmerge.runtime.data.records import cached_rows, no_progress_bars
-from xlmerge.runtime.data.splits import split_named
 
 if TYPE_CHECKING:
     from pathlib import Path

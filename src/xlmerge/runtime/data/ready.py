@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from xlmerge.errors import DataError, HubError
+from xlmerge.plan.split_files import hint_for_no_path
+from xlmerge.plan.splits import split_named
 from xlmerge.recipe.wording import did_you_mean
-from xlmerge.runtime.data.files import hint_for_no_path
 from xlmerge.runtime.data.records import no_progress_bars
-from xlmerge.runtime.data.splits import split_named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

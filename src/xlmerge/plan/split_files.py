@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from xlmerge.checkpoint.folder_hints import similar_name
 from xlmerge.errors import DataError
+from xlmerge.plan.splits import canonical_split, split_in_name
 from xlmerge.recipe.wording import did_you_mean, listing
-from xlmerge.runtime.data.splits import canonical_split, split_in_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
