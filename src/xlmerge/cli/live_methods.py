@@ -241,5 +241,6 @@ def spec_data(spec: ParameterSpec) -> dict[str, Any]:
         "range": str(spec.range) if spec.range else None,
         "choices": list(spec.choices),
         "optional": spec.optional,
+        "many": spec.many,
         "summary": spec.summary,
     }

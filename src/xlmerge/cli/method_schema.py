@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from xlmerge.plugin import AtLeast, Between
+from xlmerge.plugin.parameters import REQUIRED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -104,6 +106,10 @@ def _described(spec: ParameterSpec, schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _value(spec: ParameterSpec) -> dict[str, Any]:
+    if spec.many:
+        one = _value(replace(spec, many=False, optional=False, default=REQUIRED))
+        kinds = [one, {"type": "array", "items": one, "minItems": 1}]
+        return {"anyOf": [*kinds, {"type": "null"}] if spec.optional else kinds}
     value: dict[str, Any]
     if spec.choices:
         value = {"enum": [*spec.choices, *([None] if spec.optional else [])]}

@@ -200,11 +200,17 @@ class LiveHalf:
         configs: Named configurations to train, as recipes call them: name to all fields, as
             ``config`` in an ``adapter_config.json`` has them.
         install: ``module:function``, called with a model once, before it gets its first adapter;
-            for kinds that the library does not know. It changes this model object only.
+            for kinds that the library makes otherwise. It changes this model object only.
+        make: ``module:function``, called with a model and all fields of a configuration whose
+            ``architecture`` is the name of this one; gives a ``torch.nn.Module`` with the
+            parameters of one adapter, initialised from torch's global random state. For kinds that
+            the library does not know: they are then added, saved and loaded like its own, and lie
+            in files under ``shared_parameters``.
     """
 
     configs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     install: str | None = None
+    make: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

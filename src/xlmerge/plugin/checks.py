@@ -151,8 +151,11 @@ def _architecture_problems(architecture: AdapterArchitecture) -> Iterator[str]:
     live = architecture.live
     if live is not None and not isinstance(live, LiveHalf):
         yield f"its live half is {_short(live)}; expected LiveHalf"
-    elif live is not None and not re.fullmatch(r"[\w.]+:\w+|None", str(live.install)):
-        yield f"`install` of its live half, {live.install!r}, is not `module:function`"
+    elif live is not None:
+        for field in ("install", "make"):
+            value = getattr(live, field)
+            if not re.fullmatch(r"[\w.]+:\w+|None", str(value)):
+                yield f"`{field}` of its live half, {value!r}, is not `module:function`"
 
 
 def _half_problems(half: FileHalf) -> Iterator[str]:

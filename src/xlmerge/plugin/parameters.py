@@ -77,15 +77,16 @@ _KINDS: dict[type, str] = {float: "number", int: "whole number", bool: "true or 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParameterSpec:
-    """One scalar parameter, as declared.
+    """One parameter, as declared.
 
     Attributes:
         name: Name in ``with:``.
-        type: ``float``, ``int``, ``bool`` or ``str``.
+        type: ``float``, ``int``, ``bool`` or ``str``; of each value if it takes many.
         default: Value if the recipe gives none; ``REQUIRED`` if it has to.
         range: Allowed numbers.
         choices: Allowed texts, if limited.
         optional: Whether ``null`` is allowed.
+        many: Whether it takes a list of them, not empty; a single one stands for a list of one.
         summary: What it does, one line.
     """
 
@@ -95,6 +96,7 @@ class ParameterSpec:
     range: Between | AtLeast | None = None
     choices: tuple[str, ...] = ()
     optional: bool = False
+    many: bool = False
     summary: str = ""
 
     @property
@@ -103,13 +105,23 @@ class ParameterSpec:
         return self.default is REQUIRED
 
     def check(self, value: object) -> Any:
-        """Give ``value`` back in the declared type.
+        """Give ``value`` back in the declared type; many of them as a tuple.
 
         Raises:
             ParameterError: It is of another type, not finite, or out of range.
         """
         if value is None and self.optional:
             return None
+        if self.many:
+            values = value if isinstance(value, list | tuple) else (value,)
+            if not values:
+                raise ParameterError(
+                    f"`{self.name}` expects {self.describe()}; found an empty list"
+                )
+            return tuple(self._check_one(one) for one in values)
+        return self._check_one(value)
+
+    def _check_one(self, value: object) -> Any:
         if self.type is float and isinstance(value, int) and not isinstance(value, bool):
             try:
                 value = float(value)
@@ -136,6 +148,8 @@ class ParameterSpec:
     def describe(self) -> str:
         """Type, range and default in one line."""
         kind = " or ".join(self.choices) if self.choices else _KINDS[self.type]
+        if self.many:
+            kind = f"list of {kind}" if self.choices else f"list of {kind}s"
         if self.range is not None:
             kind += f" {self.range}"
         if self.required:
@@ -145,6 +159,8 @@ class ParameterSpec:
             if self.default is None
             else str(self.default).lower()
             if self.type is bool
+            else ", ".join(map(str, self.default))
+            if self.many
             else self.default
         )
         return f"{kind}, default {default}"
@@ -183,13 +199,13 @@ def annotations_of(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def parameter_spec(name: str, annotation: Any, default: Any = REQUIRED) -> ParameterSpec:
-    """Read one scalar declaration.
+    """Read one declaration.
 
     Args:
         name: The parameter's name.
-        annotation: ``float``, ``int``, ``bool``, ``str``, a ``Literal`` of texts, one of these
-            ``| None``, or ``Annotated`` with a range (``Between``, ``AtLeast``) and a text that
-            says what it does.
+        annotation: ``float``, ``int``, ``bool``, ``str``, a ``Literal`` of texts, many of one of
+            these as ``tuple[int, ...]``, one of these ``| None``, or ``Annotated`` with a range
+            (``Between``, ``AtLeast``) and a text that says what it does.
         default: Its default.
 
     Raises:
@@ -208,6 +224,9 @@ def parameter_spec(name: str, annotation: Any, default: Any = REQUIRED) -> Param
                 f"`{name}`: a parameter has one type, perhaps `| None`; found {annotation}"
             )
         annotation = members[0]
+    many = typing.get_origin(annotation) is tuple and typing.get_args(annotation)[1:] == (...,)
+    if many:
+        annotation = typing.get_args(annotation)[0]
     choices: tuple[str, ...] = ()
     if typing.get_origin(annotation) is Literal:
         choices = typing.get_args(annotation)
@@ -216,8 +235,8 @@ def parameter_spec(name: str, annotation: Any, default: Any = REQUIRED) -> Param
             raise TypeError(f"`{name}`: choices are texts; found {choices}")
     if annotation not in _KINDS:
         raise TypeError(
-            f"`{name}`: a parameter is float, int, bool, str or a Literal of texts; "
-            f"found {annotation}"
+            f"`{name}`: a parameter is float, int, bool, str or a Literal of texts, or a tuple of "
+            f"one of these; found {annotation}"
         )
     ranges = [extra for extra in extras if isinstance(extra, Between | AtLeast)]
     texts = [extra for extra in extras if isinstance(extra, str)]
@@ -230,6 +249,7 @@ def parameter_spec(name: str, annotation: Any, default: Any = REQUIRED) -> Param
         range=ranges[0] if ranges else None,
         choices=choices,
         optional=optional,
+        many=many,
         summary=texts[0] if texts else "",
     )
     if not spec.required:
@@ -243,10 +263,10 @@ def parameter_spec(name: str, annotation: Any, default: Any = REQUIRED) -> Param
 def parameter_specs(
     function: Callable[..., Any], *, skip: Iterable[str] = ()
 ) -> tuple[ParameterSpec, ...]:
-    """All keyword-only scalar parameters of ``function``, in order, less those in ``skip``.
+    """All keyword-only parameters of ``function``, in order, less those in ``skip``.
 
     Raises:
-        TypeError: One of them is no scalar declaration, or has no annotation.
+        TypeError: One of them is no declaration of a parameter, or has no annotation.
     """
     annotations = annotations_of(function)
     skipped = set(skip)

@@ -26,7 +26,7 @@ called when a step runs, with an :class:`xlmerge.runtime.Training`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from xlmerge.plugin.declaration import words_problems
 from xlmerge.plugin.parameters import parameter_specs
@@ -36,7 +36,16 @@ if TYPE_CHECKING:
 
     from xlmerge.plugin.parameters import ParameterSpec
 
-__all__ = ["Trainer", "trainer"]
+    Attention: TypeAlias = str | Callable[[Mapping[str, Any]], str | None] | None
+
+__all__ = ["COLUMNS", "Trainer", "trainer"]
+
+COLUMNS = ("source", "position")
+"""Columns that trainers may ask for.
+
+``source`` is the number of the data set of its role that an input is from, ``position`` how many
+inputs were drawn before it.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +68,13 @@ class Trainer:
         stacked: Whether it trains on top of frozen adapters, which the recipe names under ``on``.
         stacked_each: Role whose data sets may each have a composition of their own beneath the new
             adapter; None if there is none.
-        attention: Attention implementation that the model must be loaded with, or None.
-        columns: Columns of a batch that reach the architectures, beside the model's own inputs.
-        outputs: Names of further adapters it writes, each a folder below the step's own.
+        attention: Attention implementation that the model must be loaded with (``eager``), None
+            for the library's choice; or a function that tells it from the values of the
+            parameters.
+        columns: What architectures may ask of each input of a batch, beside the model's own
+            inputs; of :data:`COLUMNS`.
+        outputs: Folders of further adapters that it writes below the step's own: one adapter each,
+            or one in each folder below.
         parameters: What stands under ``with``.
     """
 
@@ -76,10 +89,18 @@ class Trainer:
     adapter: str | None = None
     stacked: bool = False
     stacked_each: str | None = None
-    attention: str | None = None
+    attention: Attention = None
     columns: tuple[str, ...] = ()
     outputs: tuple[str, ...] = field(default=())
     parameters: tuple[ParameterSpec, ...] = ()
+
+    def attention_for(self, values: Mapping[str, Any]) -> str | None:
+        """The attention implementation that the model must be loaded with.
+
+        Args:
+            values: Of the parameters, defaults filled in.
+        """
+        return self.attention(values) if callable(self.attention) else self.attention
 
 
 def trainer(  # noqa: PLR0913 - one argument for each thing a trainer may declare
@@ -93,7 +114,7 @@ def trainer(  # noqa: PLR0913 - one argument for each thing a trainer may declar
     adapter: str | None = None,
     stacked: bool = False,
     stacked_each: str | None = None,
-    attention: str | None = None,
+    attention: Attention = None,
     columns: tuple[str, ...] = (),
     outputs: tuple[str, ...] = (),
     name: str | None = None,
@@ -141,5 +162,9 @@ def trainer_problems(made: Trainer) -> Iterator[str]:
             yield f"{field_} names the unknown role {name!r}"
     if made.stacked_each is not None and made.stacked_each not in made.many:
         yield f"stacked_each names {made.stacked_each!r}, no role of many data sets"
+    if strange := sorted(set(made.columns) - set(COLUMNS)):
+        yield f"columns names {strange[0]!r}; there are {', '.join(COLUMNS)}"
+    if not callable(made.attention) and not isinstance(made.attention, str | None):
+        yield f"attention is a name, a function that gives one, or None; found {made.attention!r}"
     if not callable(made.function):
         yield f"its function cannot be called: {made.function!r}"

@@ -8,9 +8,14 @@ from __future__ import annotations
 
 import os
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["barrier", "rank", "share", "world_size"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import torch
+
+__all__ = ["barrier", "rank", "share", "sum_of_all", "world_size"]
 
 _PATIENCE = timedelta(days=1)  # others wait while the first one merges or evaluates
 
@@ -63,3 +68,19 @@ def _join() -> None:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK") or 0))
         backend = "cpu:gloo,cuda:nccl"
     torch.distributed.init_process_group(backend, timeout=_PATIENCE)
+
+
+def sum_of_all(tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    """Sums of tensors over all processes, in all of them; the tensors themselves if alone.
+
+    Args:
+        tensors: Of one dtype and device; the same shapes in all processes.
+    """
+    if world_size() == 1:
+        return list(tensors)
+    import torch
+
+    flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
+    torch.distributed.all_reduce(flat)
+    pieces = flat.split([tensor.numel() for tensor in tensors])
+    return [p.view(tensor.shape) for p, tensor in zip(pieces, tensors, strict=True)]

@@ -20,6 +20,7 @@ from xlmerge.runtime.base_model import find_base, load_adapter_model, load_token
 from xlmerge.runtime.device import pick_device, pick_dtype
 from xlmerge.runtime.guards import check_adapter, parts_of
 from xlmerge.runtime.loading import apart_from_random_state, read_adapter, read_head
+from xlmerge.runtime.own_kinds import add_kind
 from xlmerge.runtime.quiet import quiet
 
 if TYPE_CHECKING:
@@ -47,11 +48,12 @@ class LiveModel:
         self.tokenizer = tokenizer
         self.reference = reference
         self.registry = registry
-        for registered in registry.architectures.values():
+        for name, registered in registry.architectures.items():
             live = registered.descriptor.live
             if live is not None and live.install is not None:
-                module, _, function = live.install.partition(":")
-                getattr(import_module(module), function)(model)
+                _named(live.install)(model)
+            if live is not None and live.make is not None:
+                add_kind(model, name, _named(live.make))
         model.requires_grad_(requires_grad=False)
         model.eval()
 
@@ -329,3 +331,9 @@ class LiveModel:
         if name in self.model.heads:
             with quiet():
                 self.model.delete_head(name)
+
+
+def _named(place: str) -> Any:
+    """What ``module:function`` names."""
+    module, _, function = place.partition(":")
+    return getattr(import_module(module), function)

@@ -58,7 +58,7 @@ def train(order: TrainOrder) -> dict[str, Any]:
         registry=order.registry,
         device=order.device,
         dtype=order.dtype,
-        attention=trainer.attention,
+        attention=trainer.attention_for(order.parameters),
     )
     logic.prepare(live.model)
     check_positions(live.model, order.task_options)
@@ -81,6 +81,7 @@ def train(order: TrainOrder) -> dict[str, Any]:
         metric=task.metric,
         greater_is_better=task.greater_is_better,
         columns=trainer.columns,
+        names={role: [request.name for request, _ in order.data[role]] for role in data},
         progress=order.progress,
     )
     with told(order.warn):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
 from xlmerge.plugin import AtLeast, Between, Random
+from xlmerge.plugin.parameters import REQUIRED
 from xlmerge.testing.samples import LOOKS, SAMPLES, Sample
 
 if TYPE_CHECKING:
@@ -178,6 +179,9 @@ def _weights(draw: st.DrawFn, count: int, *, sum_to_one: bool) -> tuple[float, .
 
 def parameter_values(spec: ParameterSpec) -> st.SearchStrategy[Any]:
     """Values that a parameter declares to take."""
+    if spec.many:
+        one = parameter_values(replace(spec, many=False, optional=False, default=REQUIRED))
+        return st.lists(one, min_size=1, max_size=4).map(tuple)
     default = st.nothing() if spec.required else st.just(spec.default)
     if spec.choices:
         return st.sampled_from(spec.choices)

@@ -12,7 +12,7 @@ from xlmerge.plugin import leaves
 from xlmerge.testing.bench import Bench
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from xlmerge.plugin import Registry, Task, Trainer, Tree
@@ -59,6 +59,11 @@ class TrainerCase:
     on: Tree | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def attention(self) -> str | None:
+        """The attention implementation that the trainer asks for with these options."""
+        return self.trainer.attention_for(_values(self.trainer, self.options))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TrainingRun:
@@ -98,7 +103,7 @@ def run_training(case: TrainerCase, folder: Path, *, seed: int = 0) -> TrainingR
 
     for name in ("adapters", "output", "scratch"):
         (folder / name).mkdir()
-    bench = Bench(case.registry, folder / "adapters", attention=case.trainer.attention)
+    bench = Bench(case.registry, folder / "adapters", attention=case.attention)
     for at, (name, config) in enumerate(case.beneath.items(), start=1):
         bench.make(name, config, seed=at)
     # The head that a pre-trained checkpoint brings.
@@ -157,7 +162,7 @@ def check_a_whole_adapter_is_written(run: TrainingRun) -> None:
     from xlmerge.checkpoint.folder import open_adapter_folder
 
     trainer = run.case.trainer
-    for place in [run.output, *(run.output / name for name in trainer.outputs)]:
+    for place in _places(run.output, trainer):
         assert (place / "adapter_config.json").is_file(), f"{trainer.name} writes none to {place}"
         opened = open_adapter_folder(place)
         try:
@@ -175,7 +180,7 @@ def check_training_changes_the_adapter(run: TrainingRun) -> None:
 
     from xlmerge.runtime.tiny import tiny_model
 
-    live = tiny_model(run.case.registry, attention=run.case.trainer.attention)
+    live = tiny_model(run.case.registry, attention=run.case.attention)
     live.add_adapter(STEP, run.bench.config(run.case.adapter), seed=0)
     untrained = live.adapter_parameters(STEP)
     trained = _tensors(run)
@@ -233,6 +238,20 @@ def check_another_seed_gives_other_numbers(run: TrainingRun, other: TrainingRun)
     )
 
 
+def _places(output: Path, trainer: Trainer) -> Iterator[Path]:
+    """The folders of adapters that a training writes."""
+    yield output
+    for name in trainer.outputs:
+        below = output / name
+        assert below.is_dir(), f"{trainer.name} writes no {name}"
+        if (below / "adapter_config.json").is_file():
+            yield below
+        else:
+            found = sorted(folder for folder in below.iterdir() if folder.is_dir())
+            assert found, f"{trainer.name}: {name} is empty"
+            yield from found
+
+
 def _values(descriptor: Task | Trainer, given: Mapping[str, Any]) -> dict[str, Any]:
     """All values of the parameters: given ones, checked, and defaults."""
     specs = {spec.name: spec for spec in descriptor.parameters}
@@ -248,7 +267,7 @@ def _tensors(run: TrainingRun) -> dict[str, Any]:
     """The written adapter, loaded into a fresh model."""
     from xlmerge.runtime.tiny import tiny_model
 
-    live = tiny_model(run.case.registry, attention=run.case.trainer.attention)
+    live = tiny_model(run.case.registry, attention=run.case.attention)
     live.load_adapter(STEP, run.output)
     return {name: p.detach().clone() for name, p in live.adapter_parameters(STEP).items()}
 

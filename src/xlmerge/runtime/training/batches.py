@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from xlmerge.errors import ParameterError
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from xlmerge.runtime.training.options import FitOptions
     from xlmerge.runtime.training.work import Training
 
-__all__ = ["Inputs", "encoded", "loader"]
+__all__ = ["Inputs", "encoded", "loader", "part_of", "schedule", "with_columns"]
 
 
 class Inputs:
@@ -65,12 +66,36 @@ class _Parts(Sampler[list[int]]):  # type: ignore[misc]
         return self._steps * self._parts
 
     def __iter__(self) -> Iterator[list[int]]:
-        whole = self._parts * world_size()
         for step in range(self._steps):
+            whole = range(step * self._batch, (step + 1) * self._batch)
             for part in range(self._parts):
-                at = rank() * self._parts + part
-                low, high = self._batch * at // whole, self._batch * (at + 1) // whole
-                yield list(range(step * self._batch + low, step * self._batch + high))
+                yield list(part_of(whole, part, self._parts))
+
+
+def part_of(whole: range, part: int, parts: int) -> range:
+    """What this process computes of a step's positions in one of so many parts."""
+    at, all_ = rank() * parts + part, world_size() * parts
+    return whole[len(whole) * at // all_ : len(whole) * (at + 1) // all_]
+
+
+def schedule(
+    inputs: Inputs, work: Training, options: FitOptions, *, steps: int, batch: int
+) -> Schedule:
+    """The order in which inputs are seen."""
+    return Schedule(
+        inputs.sources,
+        steps=steps,
+        batch=batch,
+        seed=work.seed,
+        weights=inputs.weights,
+        by_length=options.length_bucketing,
+    )
+
+
+def with_columns(batch: Batch, features: Sequence[Features], names: Sequence[str]) -> Batch:
+    """A batch, and the columns that architectures may ask for."""
+    columns = {name: torch.tensor([feature[name] for feature in features]) for name in names}
+    return {**batch, **columns}
 
 
 def encoded(work: Training, role: str) -> Inputs:
@@ -109,14 +134,7 @@ def loader(
             f"{parts} parts by {world_size()} processes",
             hint="batch_size counts the inputs of a whole step: raise it",
         )
-    schedule = Schedule(
-        inputs.sources,
-        steps=steps,
-        batch=options.batch_size,
-        seed=work.seed,
-        weights=inputs.weights,
-        by_length=options.length_bucketing,
-    )
+    order = schedule(inputs, work, options, steps=steps, batch=options.batch_size)
     tokenizer, collate = work.live.tokenizer, work.task.collate
 
     def collated(features: Sequence[Features]) -> list[tuple[int, Batch]]:
@@ -125,10 +143,13 @@ def loader(
         parts: dict[int, list[Features]] = {}
         for feature in features:
             parts.setdefault(feature["source"] if apart else 0, []).append(feature)
-        return [(source, collate(part, tokenizer)) for source, part in sorted(parts.items())]
+        return [
+            (source, with_columns(collate(part, tokenizer), part, work.columns))
+            for source, part in sorted(parts.items())
+        ]
 
     return DataLoader(
-        _Scheduled(schedule, work.seed),
+        _Scheduled(order, work.seed),
         batch_sampler=_Parts(steps=steps, batch=options.batch_size, parts=parts),
         collate_fn=collated,
         pin_memory=work.live.device.type == "cuda",

@@ -14,6 +14,7 @@ from xlmerge.runtime.distributed import barrier, rank, world_size
 from xlmerge.runtime.quiet import quiet
 from xlmerge.runtime.training.batches import Inputs, encoded, loader
 from xlmerge.runtime.training.checkpoints import Checkpoints
+from xlmerge.runtime.training.drawing import drawing_loader
 from xlmerge.runtime.training.held_out import HeldOut
 from xlmerge.runtime.training.log import Log
 from xlmerge.runtime.training.loop import Loop
@@ -23,13 +24,14 @@ from xlmerge.runtime.training.surroundings import layers_computed_again, left_al
 from xlmerge.runtime.training.trained import Trained
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from torch import nn
 
     from xlmerge.runtime.protocol import Batch, Outputs
     from xlmerge.runtime.training.options import FitOptions
+    from xlmerge.runtime.training.step import Step
     from xlmerge.runtime.training.work import Training
 
 __all__ = ["fit"]
@@ -42,6 +44,7 @@ def fit(
     *,
     runs: Sequence[Callable[[Batch], Outputs]] = (),
     loss: Callable[[Batch], tuple[torch.Tensor, Any]] | None = None,
+    step: Step | None = None,
 ) -> dict[str, Any]:
     """Train parameters of a model, and nothing else, on the data for ``train``.
 
@@ -58,6 +61,8 @@ def fit(
         runs: From a batch to the task's outputs: one function for all data, or one for each data
             set; what is active in the model if not given.
         loss: Sum of the losses of a batch, and of how many items; the task's if not given.
+        step: Computes gradients itself, of data of several roles; then ``runs`` are what
+            validation data is scored by, and ``loss`` is not used.
 
     Returns:
         The report, which ``work.report`` holds, too.
@@ -90,7 +95,9 @@ def fit(
         return loss(batch) if loss else task.loss(runs[source](batch), batch)
 
     barrier()  # the processes join before the library would do it for the accelerator alone
-    inputs, held_out = encoded(work, "train"), HeldOut(work)
+    roles = list(dict.fromkeys(draw.role for draw in step.draws.values())) if step else ["train"]
+    drawn, held_out = {role: encoded(work, role) for role in roles}, HeldOut(work)
+    inputs = drawn[roles[0]]
     if options.evaluate_every is not None and not held_out and rank() == 0:
         warnings.warn(
             f"{work.name}: `evaluate_every` does nothing: there is no validation data to score",
@@ -113,7 +120,8 @@ def fit(
         quiet(),
         layers_computed_again(live.model, on=options.gradient_checkpointing),
     ):
-        checkpoints = Checkpoints(work.scratch, _settings(work, options, inputs, trained))
+        settings = _settings(work, options, drawn.values(), trained, step)
+        checkpoints = Checkpoints(work.scratch, settings)
         log = Log(work.output if rank() == 0 else None, tensorboard=options.tensorboard)
         progress = Progress(
             work,
@@ -122,16 +130,24 @@ def fit(
             log=log,
             scores=scores if held_out else None,
             talks=rank() == 0,
+            logged=step.logged if step else (),
         )
+
+        def batches() -> Any:
+            if step is not None:
+                return drawing_loader(drawn, step.draws, work, options, progress.total)
+            return loader(inputs, work, options, progress.total)
+
         loop = Loop(
             objective,
             trained=trained,
-            batches=lambda: loader(inputs, work, options, progress.total),
+            batches=batches,
             options=options,
             seed=work.seed,
             scratch=work.scratch,
             checkpoints=checkpoints,
             progress=progress,
+            step=step,
         )
         try:
             steps = loop.run()
@@ -183,13 +199,19 @@ def _load_best(checkpoints: Checkpoints, progress: Progress, trained: Trained, n
 
 
 def _settings(
-    work: Training, options: FitOptions, inputs: Inputs, trained: Trained
+    work: Training,
+    options: FitOptions,
+    drawn: Iterable[Inputs],
+    trained: Trained,
+    step: Step | None,
 ) -> dict[str, Any]:
     """What two trainings agree in, if one may go on where the other ended."""
-    content = hashlib.sha256(inputs.lengths.tobytes())
-    for source in inputs.sources:
-        for at in range(0, len(source), max(1, len(inputs) // 1000)):
-            content.update(repr(sorted(source[at].items())).encode())
+    content = hashlib.sha256()
+    for inputs in drawn:
+        content.update(inputs.lengths.tobytes())
+        for source in inputs.sources:
+            for at in range(0, len(source), max(1, len(inputs) // 1000)):
+                content.update(repr(sorted(source[at].items())).encode())
     start = hashlib.sha256()
     for tensor in trained.tensors().values():
         start.update(tensor.cpu().numpy().tobytes())
@@ -201,4 +223,5 @@ def _settings(
         "shapes": trained.shapes(),
         "on": [tree_text(tree) for tree in (work.on, *work.on_each) if tree is not None],
         "labels": list(work.labels),
+        "step": dict(step.settings) if step else {},
     }

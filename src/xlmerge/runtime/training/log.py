@@ -35,15 +35,15 @@ class Log:
 
             self._events = SummaryWriter(str(folder / "tensorboard"))
 
-    def start(self, lines: Sequence[dict[str, Any]] = (), *, scores: Collection[str] = ()) -> None:
+    def start(self, lines: Sequence[dict[str, Any]] = (), *, further: Collection[str] = ()) -> None:
         """Begin the files anew.
 
         Args:
             lines: Those of a run that is continued.
-            scores: Names of the columns for scores.
+            further: Names of further columns.
         """
         self.lines = []
-        self._columns = (*_FIRST, *scores)
+        self._columns = (*_FIRST, *further)
         if self._folder is not None:
             with (self._folder / "log.csv").open("w", encoding="utf-8", newline="") as file:
                 csv.writer(file).writerow(self._columns)

@@ -26,11 +26,13 @@ from transformers import (
 
 from xlmerge.errors import TrainingError
 from xlmerge.runtime.distributed import rank, share, world_size
+from xlmerge.runtime.training.step import Moment, Updates
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
+    from torch import nn
     from torch.utils.data import DataLoader
 
     from xlmerge.runtime.protocol import Batch
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from xlmerge.runtime.training.objective import Objective
     from xlmerge.runtime.training.options import FitOptions
     from xlmerge.runtime.training.progress import Progress
+    from xlmerge.runtime.training.step import Drawn, Step
     from xlmerge.runtime.training.trained import Trained
 
 __all__ = ["Loop"]
@@ -57,6 +60,7 @@ class Loop(Trainer):  # type: ignore[misc]
         scratch: Folder that the library may write into.
         checkpoints: Where states go.
         progress: Log, scores and the best state so far.
+        step: Computes the gradients of a step; the objective's backward pass does if None.
 
     Attributes:
         resumed_from: The step of the checkpoint that it went on from, if it did.
@@ -73,12 +77,13 @@ class Loop(Trainer):  # type: ignore[misc]
         scratch: Path,
         checkpoints: Checkpoints,
         progress: Progress,
+        step: Step | None = None,
     ) -> None:
         device = next(objective.parameters()).device
         arguments = TrainingArguments(
             output_dir=str(scratch),
             max_steps=progress.total,
-            gradient_accumulation_steps=options.gradient_accumulation,
+            gradient_accumulation_steps=1 if step else options.gradient_accumulation,
             seed=seed,
             use_cpu=device.type == "cpu",
             max_grad_norm=0.0,  # ours follows the division by the number of items
@@ -104,7 +109,9 @@ class Loop(Trainer):  # type: ignore[misc]
         self._checkpoints, self._progress = checkpoints, progress
         self._zero = torch.zeros((), device=self.args.device)
         self._sum, self._items = self._zero, self._zero
+        self._step = step
         self._losses: list[torch.Tensor] = []
+        self._values: list[Mapping[str, torch.Tensor]] = []
         self._norm = self._zero
         self._checked = False
         self.resumed_from: int | None = None
@@ -115,7 +122,10 @@ class Loop(Trainer):  # type: ignore[misc]
 
     def create_optimizer_and_scheduler(self, num_training_steps: int) -> None:
         """AdamW on what is trained; vectors (biases, scales) do not decay."""
-        parameters = list(self._trained.parameters.values())
+        trained = self._trained.parameters
+        groups = self._step.groups if self._step else ()
+        apart = frozenset[str]().union(*(group.names for group in groups))
+        parameters = [p for name, p in trained.items() if name not in apart]
         self.optimizer = torch.optim.AdamW(
             [
                 {
@@ -123,6 +133,14 @@ class Loop(Trainer):  # type: ignore[misc]
                     "weight_decay": self._options.weight_decay,
                 },
                 {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+                *(
+                    {
+                        "params": [p for name, p in trained.items() if name in group.names],
+                        "lr": group.learning_rate,
+                        "weight_decay": group.weight_decay,
+                    }
+                    for group in groups
+                ),
             ],
             lr=self._options.learning_rate,
             fused=self.args.device.type in {"cpu", "cuda"},
@@ -137,6 +155,9 @@ class Loop(Trainer):  # type: ignore[misc]
     ) -> torch.Tensor:
         """Forward and backward for one part of a step; the last part finishes the gradients."""
         del num_items_in_batch
+        if self._step is not None:
+            self._own_step(self._step, self._prepare_inputs(inputs))
+            return self._zero
         loss, items = model(self._prepare_inputs(inputs))
         loss.backward()
         self._sum = self._sum + loss.detach()
@@ -147,9 +168,7 @@ class Loop(Trainer):  # type: ignore[misc]
 
     def _finish_gradients(self) -> None:
         """From sums of gradients to those of the mean loss, cut to the largest norm."""
-        if not self._checked:
-            self._trained.check_gradients()
-            self._checked = True
+        self._check_gradients()
         pair = torch.stack([self._sum.float(), self._items.float()])
         if world_size() > 1:
             torch.distributed.all_reduce(pair)
@@ -158,10 +177,40 @@ class Loop(Trainer):  # type: ignore[misc]
         gradients = [p.grad for p in parameters if p.grad is not None]
         # The processes' gradients were averaged, not summed.
         torch._foreach_mul_(gradients, (world_size() / items).to(gradients[0].dtype))
-        most = self._options.max_grad_norm or float("inf")
-        self._norm = torch.nn.utils.clip_grad_norm_(parameters, most)
+        self._norm = self._clip(parameters)
         self._losses.append(total / items)
         self._sum, self._items = self._zero, self._zero
+
+    def _own_step(self, step: Step, batches: Drawn) -> None:
+        """The gradients of a whole step, as its trainer computes them."""
+        updates = Updates(self._trained.parameters.values(), self.optimizer)
+        moment = Moment(
+            step=self.state.global_step,
+            learning_rate=float(self.lr_scheduler.get_last_lr()[0]),
+            optimizer=self.optimizer,
+            update=updates,
+        )
+        self._objective.train()
+        values = dict(step.gradients(batches, moment))
+        self._check_gradients(updates.done)
+        unclipped = frozenset[str]().union(*(g.names for g in step.groups if not g.clipped))
+        self._norm = self._clip(
+            [p for name, p in self._trained.parameters.items() if name not in unclipped]
+        )
+        self._losses.append(values.pop("loss"))
+        self._values.append(values)
+
+    def _check_gradients(self, updated: Collection[int] = ()) -> None:
+        """Once, after the first backward pass."""
+        if not self._checked:
+            self._trained.check_gradients(updated)
+            self._checked = True
+
+    def _clip(self, parameters: Sequence[nn.Parameter]) -> torch.Tensor:
+        """Cut gradients to the largest norm; the norm before."""
+        most = self._options.max_grad_norm or float("inf")
+        norm: torch.Tensor = torch.nn.utils.clip_grad_norm_(parameters, most)
+        return norm
 
     def floating_point_ops(self, inputs: Any) -> int:
         """Not counted."""
@@ -201,7 +250,12 @@ class Loop(Trainer):  # type: ignore[misc]
                 hint="lower learning_rate, or give some warmup",
             )
         rate = self.lr_scheduler.get_last_lr()[0]
-        self._progress.heard(losses, learning_rate=rate, grad_norm=float(self._norm))
+        means = {
+            name: float(torch.stack([values[name] for values in self._values]).mean())
+            for name in (self._step.logged if self._step else ())
+        }
+        self._values = []
+        self._progress.heard(losses, learning_rate=rate, grad_norm=float(self._norm), further=means)
 
     # --- checkpoints --------------------------------------------------------------------------
 

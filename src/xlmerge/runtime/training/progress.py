@@ -30,6 +30,7 @@ class Progress:
         log: Where lines go.
         scores: Scores on validation data at this moment; None without such data.
         talks: Whether this process reports progress.
+        logged: Names of further numbers that steps give.
     """
 
     def __init__(
@@ -41,10 +42,12 @@ class Progress:
         log: Log,
         scores: Callable[[], dict[str, float]] | None,
         talks: bool,
+        logged: Sequence[str] = (),
     ) -> None:
         self._work, self._options, self._log = work, options, log
         self._scores, self._talks = scores, talks
         self._inputs = inputs
+        self._logged = tuple(logged)
         self.total = options.total_steps(inputs)
         self._evaluations = options.evaluations(inputs) if scores is not None else frozenset()
         self._lines_every = options.between_lines(inputs)
@@ -84,13 +87,16 @@ class Progress:
         if remembered is None:
             if self._scores is not None:
                 self.before = self._scores()
-            self._log.start(scores=[_PREFIX + name for name in self.before])
+            self._log.start(further=self._columns())
             return
         self._spent = remembered["seconds"]
         self.before, self._best = remembered["before"], remembered["best"]
-        scores = [_PREFIX + name for name in self.before]
-        self._log.start(remembered["lines"], scores=scores)
+        self._log.start(remembered["lines"], further=self._columns())
         self.best_step, self._since_best = remembered["best_step"], remembered["since_best"]
+
+    def _columns(self) -> list[str]:
+        """What the log has a column for, beside what every training logs."""
+        return [*self._logged, *(_PREFIX + name for name in self.before)]
 
     def remembered(self) -> dict[str, Any]:
         """What a checkpoint keeps of this."""
@@ -108,10 +114,17 @@ class Progress:
         """Time spent so far, that of earlier runs included."""
         return self._spent + time.monotonic() - self._start
 
-    def heard(self, losses: Sequence[float], *, learning_rate: float, grad_norm: float) -> None:
-        """Take in the losses of the last steps."""
+    def heard(
+        self,
+        losses: Sequence[float],
+        *,
+        learning_rate: float,
+        grad_norm: float,
+        further: Mapping[str, float],
+    ) -> None:
+        """Take in the losses of the last steps, and the means of what else they log."""
         self._losses += losses
-        self._line = {"learning_rate": learning_rate, "grad_norm": grad_norm}
+        self._line = {"learning_rate": learning_rate, "grad_norm": grad_norm, **further}
 
     def evaluate(self, step: int) -> bool:
         """Take scores; whether they are the best so far.

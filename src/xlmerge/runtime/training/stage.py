@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from xlmerge.plugin.composition import Leaf, Node, tree_text
+from xlmerge.runtime.columns import columns_of
 from xlmerge.runtime.composing import compose
 from xlmerge.runtime.distributed import barrier, rank
 from xlmerge.runtime.loaded import Loaded
 from xlmerge.runtime.members import Member
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from torch import nn
 
@@ -96,7 +97,7 @@ def staged(work: Training, *, head: str | None = None, seed: int | None = None) 
                 for tree in trees
             ]
             yield Stage(
-                runs=tuple(runs),
+                runs=tuple(_knowing(run, work.columns) for run in runs),
                 adapter=live.adapter_parameters(name),
                 head=live.head_parameters(head or name),
                 tree="; ".join(map(tree_text, trees)),
@@ -106,6 +107,18 @@ def staged(work: Training, *, head: str | None = None, seed: int | None = None) 
         live.delete_adapter(name)
         if head is None:
             live.delete_head(name)
+
+
+def _knowing(run: Callable[[Batch], Outputs], columns: Sequence[str]) -> Callable[[Batch], Outputs]:
+    """A function whose architectures may ask for columns of the batch."""
+    if not columns:
+        return run
+
+    def knowing(batch: Batch) -> Outputs:
+        with columns_of(batch, columns):
+            return run(batch)
+
+    return knowing
 
 
 def _on_top(tree: Tree | None, name: str) -> Tree:

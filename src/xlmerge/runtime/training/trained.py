@@ -9,7 +9,7 @@ import torch
 from xlmerge.errors import TrainingError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from torch import nn
 
@@ -72,17 +72,23 @@ class Trained:
         self._before = {name: p.detach().clone() for name, p in self.parameters.items()}
         self._sums = {name: _sum(self.frozen[name]) for name in self._sample()}
 
-    def check_gradients(self) -> None:
+    def check_gradients(self, updated: Collection[int] = ()) -> None:
         """After the first backward pass: gradients are where they should be, and nowhere else.
 
         Takes down where the frozen parameters lie, too, and how often they were written to: torch
         counts that, so it costs nothing. Not earlier, since processes that train together move them
         when they join.
 
+        Args:
+            updated: Identities of parameters that were updated already, so that their gradients
+                are gone.
+
         Raises:
             TrainingError: They are not.
         """
-        without = [name for name, p in self.parameters.items() if p.grad is None]
+        without = [
+            name for name, p in self.parameters.items() if p.grad is None and id(p) not in updated
+        ]
         if without:
             raise TrainingError(
                 f"{len(without)} of {len(self.parameters)} parameters got no gradient: "

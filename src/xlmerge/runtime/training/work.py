@@ -44,7 +44,8 @@ class Training:
         folders: Name of an adapter in ``on`` to its folder.
         metric: The score that states are chosen by; the task's first if not given.
         greater_is_better: Whether more of it is better.
-        columns: Columns of a batch that reach the architectures.
+        columns: Columns of a batch that architectures may ask for.
+        names: Role to the names of its data sets, where they have names.
         progress: Called with the steps done, their number, and a word on the loss.
         report: What the trainer has to say; ``summary`` is printed.
     """
@@ -64,6 +65,7 @@ class Training:
     metric: str | None = None
     greater_is_better: bool = True
     columns: tuple[str, ...] = ()
+    names: Mapping[str, Sequence[str]] = field(default_factory=dict)
     progress: Callable[[int, int, str], None] = _silent
     report: dict[str, Any] = field(default_factory=dict)
 

@@ -1,0 +1,1 @@
+"""What runs in a model: the only place of this plugin that imports torch."""

@@ -1,0 +1,103 @@
+"""The representation transformation network in torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from xlmerge.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["Transformation", "layers_of", "make"]
+
+
+class Transformation(nn.Module):  # type: ignore[misc]
+    """One network: a bottleneck with a gate, to be added to its input.
+
+    Args:
+        width: Of the hidden states, d.
+        inner: Of the bottleneck.
+        gate: Whether a further output of the second map, through a sigmoid, scales the others.
+        stop_gradient: Whether its input is taken as a constant; the residual beside it never is.
+        paper: Whether it starts at random; at zero if not.
+    """
+
+    def __init__(
+        self, width: int, inner: int, *, gate: bool, stop_gradient: bool, paper: bool
+    ) -> None:
+        super().__init__()
+        self.gate, self.stop_gradient = gate, stop_gradient
+        self.down = nn.Linear(width, inner)
+        self.up = nn.Linear(inner, width + gate)
+        for linear in (self.down, self.up):
+            nn.init.xavier_normal_(linear.weight)
+            nn.init.zeros_(linear.bias)
+        if not paper:
+            nn.init.zeros_(self.up.weight)
+
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
+        """What is added to hidden states ``[..., d]``.
+
+        Xia et al. 2021, equation 1; section 3.1.
+        """
+        if self.stop_gradient:
+            states = states.detach()
+        out: torch.Tensor = self.up(torch.relu(self.down(states)))
+        if self.gate:
+            out = torch.sigmoid(out[..., -1:]) * out[..., :-1]
+        return out
+
+
+def layers_of(layers: Sequence[int], depth: int) -> tuple[int, ...]:
+    """Places of networks: 0 before the first layer, ``depth`` after the last.
+
+    Args:
+        layers: Places, from the end if negative: -1 is after the last layer.
+        depth: Number of layers.
+
+    Raises:
+        ModelError: There is no such place, or it comes twice.
+    """
+    places = tuple(layer + depth + 1 if layer < 0 else layer for layer in layers)
+    wrong = [layer for layer, at in zip(layers, places, strict=True) if not 0 <= at <= depth]
+    if wrong or len(set(places)) < len(places) or not places:
+        what = f"found {wrong[0]}" if wrong else f"found {list(layers)}"
+        raise ModelError(
+            f"networks sit after layers 0 (the embeddings) to {depth}, each once; {what}",
+            hint="`layers: [-1]` is the last hidden states",
+        )
+    return tuple(sorted(places))
+
+
+def make(model: Any, fields: Mapping[str, Any]) -> nn.Module:
+    """The networks of one source language, by layer.
+
+    Args:
+        model: The model.
+        fields: The configuration; see :data:`xlmerge_metaxl.architectures.rtn.FIELDS`.
+
+    Raises:
+        ModelError: A layer is not the model's, or a field has no meaning.
+    """
+    width, factor, init = model.config.hidden_size, fields["reduction_factor"], fields["init"]
+    if not isinstance(factor, int | float) or not 0 < factor <= width:
+        raise ModelError(f"rtn: `reduction_factor` is above 0 and at most {width}; found {factor}")
+    if init not in {"identity", "paper"}:
+        raise ModelError(f"rtn: `init` is identity or paper; found {init!r}")
+    depth = len(list(model.iter_layers()))
+    return nn.ModuleDict(
+        {
+            str(layer): Transformation(
+                width,
+                int(width // factor),
+                gate=bool(fields["gate"]),
+                stop_gradient=bool(fields["stop_gradient"]),
+                paper=init == "paper",
+            )
+            for layer in layers_of(fields["layers"], depth)
+        }
+    )

@@ -1,0 +1,1 @@
+"""Trainers: what a recipe may say here, the work in ``_modules``."""

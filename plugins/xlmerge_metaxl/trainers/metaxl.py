@@ -1,0 +1,141 @@
+"""Meta-learned transfer from source languages to a target language with few labelled rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from xlmerge.plugin import AtLeast, trainer
+from xlmerge.plugin.fit_options import fit_options
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from xlmerge.runtime import Training
+
+__all__ = ["metaxl"]
+
+
+def _attention(values: Mapping[str, Any]) -> str | None:
+    """Kernels with second derivatives where the chosen algorithm differentiates through them."""
+    if values["attention"] != "auto":
+        return str(values["attention"])
+    first_order = values["network"] != "meta" or (
+        values["algorithm"] == "split_difference" and set(values["layers"]) == {-1}
+    )
+    return None if first_order else "eager"
+
+
+@trainer(
+    summary="Train an adapter for a language with few labelled rows, with source languages that "
+    "meta-learned networks transform.",
+    source="Xia et al. 2021, arXiv 2104.07908, section 3, algorithm 1",
+    data={
+        "source": "labelled rows of other languages; several are mixed, by their weights if they "
+        "have some",
+        "train": "labelled rows of the target language, some 100 of them",
+        "validation": "labelled rows of the target language to choose the best state by",
+    },
+    optional_data=("validation",),
+    many=("source",),
+    task="any",
+    adapter="seq_bn",
+    stacked=True,
+    attention=_attention,
+    columns=("source",),
+    outputs=("networks",),
+)
+@fit_options(length="20 epochs of the source rows", batch_size=16, learning_rate=1e-4, warmup=0.1)
+def metaxl(  # noqa: PLR0913 - one argument for each option
+    work: Training,
+    *,
+    network: Annotated[
+        Literal["meta", "joint", "none"],
+        "how the networks are learned: by the hypergradient; by the training loss, the paper's "
+        "ablation; or no networks, plain joint training",
+    ] = "meta",
+    target_batch_size: Annotated[
+        int | None,
+        AtLeast(2),
+        "target inputs a step, half of them to evaluate by; default batch_size",
+    ] = None,
+    halves: Annotated[
+        Literal["each_step", "fixed"],
+        "whether each step divides its target rows anew, or the rows are divided once",
+    ] = "each_step",
+    algorithm: Annotated[
+        Literal["double_backward", "forward_over_reverse", "split_difference", "split_forward"],
+        "how the hypergradient is computed; the first three words of docs/explanation/metaxl.md",
+    ] = "double_backward",
+    main_gradient: Annotated[
+        Literal["lagged", "fresh"],
+        "whether the main parameters move along the gradient of before the networks moved, or of "
+        "after, as in the paper",
+    ] = "lagged",
+    inner: Annotated[
+        Literal["sgd", "adam_diag"],
+        "the step that is looked ahead: plain, as in the paper, or scaled like Adam's",
+    ] = "sgd",
+    objective: Annotated[
+        Literal["inner_product", "cosine"],
+        "what is raised: the inner product of source and target gradient, as in the paper, or "
+        "their cosine",
+    ] = "inner_product",
+    meta_learning_rate: Annotated[
+        float, AtLeast(0, open=True), "peak learning rate of the networks"
+    ] = 1e-4,
+    layers: Annotated[
+        tuple[int, ...],
+        "after which layers networks sit: 0 is the embeddings, -1 the last layer",
+    ] = (-1,),
+    reduction_factor: Annotated[
+        float, AtLeast(1), "width of the model over that of a network's bottleneck"
+    ] = 4.0,
+    gate: Annotated[bool, "whether a sigmoid gate scales what a network adds"] = True,
+    stop_gradient: Annotated[
+        bool, "whether a network's input is a constant, as in the authors' code"
+    ] = True,
+    init: Annotated[
+        Literal["identity", "paper"],
+        "whether networks start by adding nothing, or with Xavier-normal weights",
+    ] = "identity",
+    shared_network: Annotated[
+        bool, "one network for all sources, as in the authors' code, in place of one each"
+    ] = False,
+    attention: Annotated[
+        Literal["auto", "eager", "sdpa"],
+        "attention implementation; auto takes `eager` where second derivatives are needed",
+    ] = "auto",
+    **fit: Any,
+) -> None:
+    """Each step looks ahead: how would a step on source rows change the loss of target rows?
+
+    The networks change the hidden states of source rows so that it helps; they are trained beside
+    the adapter and its head, and nothing of them is left in these. They lie in folders of their own
+    under ``networks``, one for each source.
+
+    The rows of the target are drawn again and again; epochs count the source rows. What the paper
+    did: full fine-tuning, 20 epochs at 3e-5, networks at 1e-6, ``main_gradient: fresh``,
+    ``init: paper``, ``max_grad_norm: 10``.
+    """
+    del attention  # the model was loaded with it
+    from xlmerge_metaxl.trainers._modules.train import Options, train
+
+    options = Options(
+        network=network,
+        target_batch_size=target_batch_size,
+        halves=halves,
+        algorithm=algorithm,
+        main_gradient=main_gradient,
+        inner=inner,
+        objective=objective,
+        meta_learning_rate=meta_learning_rate,
+        shared_network=shared_network,
+        layers=layers,
+        network_config={
+            "reduction_factor": reduction_factor,
+            "gate": gate,
+            "stop_gradient": stop_gradient,
+            "init": init,
+        },
+    )
+    train(work, options, fit)
