@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 
+from xlmerge_metaxl._modules.stopping import open_again
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -79,7 +81,8 @@ def contract(
     ]
     if not terms:  # no row went through a network
         return [torch.zeros_like(p) for p in phi]
-    found = torch.autograd.grad(torch.stack(terms).sum(), list(phi), allow_unused=True)
+    with open_again():
+        found = torch.autograd.grad(torch.stack(terms).sum(), list(phi), allow_unused=True)
     return [torch.zeros_like(p) if g is None else -g for p, g in zip(phi, found, strict=True)]
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from xlmerge.errors import ModelError
+from xlmerge_metaxl._modules.stopping import stopped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,13 +25,14 @@ class Transformation(nn.Module):  # type: ignore[misc]
         gate: Whether a further output of the second map, through a sigmoid, scales the others.
         stop_gradient: Whether its input is taken as a constant; the residual beside it never is.
         paper: Whether it starts at random; at zero if not.
+        lowest: Whether no other network lies below it.
     """
 
     def __init__(
-        self, width: int, inner: int, *, gate: bool, stop_gradient: bool, paper: bool
+        self, width: int, inner: int, *, gate: bool, stop_gradient: bool, paper: bool, lowest: bool
     ) -> None:
         super().__init__()
-        self.gate, self.stop_gradient = gate, stop_gradient
+        self.gate, self.stop_gradient, self.lowest = gate, stop_gradient, lowest
         self.down = nn.Linear(width, inner)
         self.up = nn.Linear(inner, width + gate)
         for linear in (self.down, self.up):
@@ -45,7 +47,8 @@ class Transformation(nn.Module):  # type: ignore[misc]
         Xia et al. 2021, equation 1; section 3.1.
         """
         if self.stop_gradient:
-            states = states.detach()
+            # Below the lowest nothing depends on a network, and forward mode knows `detach` alone.
+            states = states.detach() if self.lowest else stopped(states)
         out: torch.Tensor = self.up(torch.relu(self.down(states)))
         if self.gate:
             out = torch.sigmoid(out[..., -1:]) * out[..., :-1]
@@ -88,7 +91,7 @@ def make(model: Any, fields: Mapping[str, Any]) -> nn.Module:
         raise ModelError(f"rtn: `reduction_factor` is above 0 and at most {width}; found {factor}")
     if init not in {"identity", "paper"}:
         raise ModelError(f"rtn: `init` is identity or paper; found {init!r}")
-    depth = len(list(model.iter_layers()))
+    places = layers_of(fields["layers"], len(list(model.iter_layers())))
     return nn.ModuleDict(
         {
             str(layer): Transformation(
@@ -97,7 +100,8 @@ def make(model: Any, fields: Mapping[str, Any]) -> nn.Module:
                 gate=bool(fields["gate"]),
                 stop_gradient=bool(fields["stop_gradient"]),
                 paper=init == "paper",
+                lowest=layer == places[0],
             )
-            for layer in layers_of(fields["layers"], depth)
+            for layer in places
         }
     )

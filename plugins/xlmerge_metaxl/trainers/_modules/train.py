@@ -99,6 +99,13 @@ def _check(work: Training, options: Options, fitting: FitOptions) -> None:
             f"{work.name}: `bf16` rounds what the hypergradient is a difference of",
             hint="leave it out",
         )
+    several = len(options.layers) > 1 and options.network_config.get("stop_gradient")
+    if options.algorithm == "forward_over_reverse" and several and options.network == "meta":
+        raise ParameterError(
+            f"{work.name}: `forward_over_reverse` is wrong for networks at several layers whose "
+            "input is a constant: it would take it for constant in the hypergradient, too",
+            hint="take `double_backward` or `split_difference`, or `stop_gradient: false`",
+        )
     if fitting.gradient_checkpointing and options.network == "meta":
         raise ParameterError(
             f"{work.name}: `gradient_checkpointing` computes layers again in a backward pass that "

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from adapters.heads import PredictionHead
 from transformers.modeling_outputs import SequenceClassifierOutput
 
+from xlmerge_standard.tasks._modules.tensors import at_least_float32
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -19,7 +21,7 @@ MEAN_HEAD = "xlmerge_mean_classification"
 
 
 def mean_over_tokens(hidden: torch.Tensor, attention_mask: torch.Tensor | None) -> torch.Tensor:
-    """Mean over all tokens but padding, summed in float32.
+    """Mean over all tokens but padding, summed at least in float32.
 
     Args:
         hidden: ``[batch, tokens, width]``
@@ -28,10 +30,11 @@ def mean_over_tokens(hidden: torch.Tensor, attention_mask: torch.Tensor | None) 
     Returns:
         ``[batch, width]``, of the type of ``hidden``.
     """
+    summed = at_least_float32(hidden)
     if attention_mask is None:
-        return hidden.float().mean(1).to(hidden.dtype)
-    kept = attention_mask.unsqueeze(-1).float()
-    return ((hidden.float() * kept).sum(1) / kept.sum(1).clamp(min=1)).to(hidden.dtype)
+        return summed.mean(1).to(hidden.dtype)
+    kept = attention_mask.unsqueeze(-1).to(summed.dtype)
+    return ((summed * kept).sum(1) / kept.sum(1).clamp(min=1)).to(hidden.dtype)
 
 
 class MeanClassificationHead(PredictionHead):  # type: ignore[misc]  # adapters has no types

@@ -17,6 +17,7 @@ from xlmerge_standard.tasks._modules.spans import best_span, right_answers, toke
 from xlmerge_standard.tasks._modules.tensors import (
     FLOOR,
     aligned,
+    at_least_float32,
     by_input,
     finite,
     inputs_of,
@@ -159,7 +160,9 @@ class ExtractiveQA:
     def loss(self, outputs: Outputs, batch: Batch) -> tuple[torch.Tensor, int]:
         """Mean of the cross-entropies of both ends."""
         losses = [
-            torch.nn.functional.cross_entropy(outputs[end].float(), batch[end], reduction="sum")
+            torch.nn.functional.cross_entropy(
+                at_least_float32(outputs[end]), batch[end], reduction="sum"
+            )
             for end in ("start", "end")
         ]
         return torch.stack(losses).mean(), len(batch["start"])

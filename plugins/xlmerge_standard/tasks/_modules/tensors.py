@@ -19,6 +19,7 @@ __all__ = [
     "FLOOR",
     "IGNORED",
     "aligned",
+    "at_least_float32",
     "by_input",
     "cross_entropy",
     "finite",
@@ -100,16 +101,24 @@ def by_input(outputs: Outputs, mask: torch.Tensor | None = None) -> list[dict[st
 
 
 def cross_entropy(logits: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, int]:
-    """Sum of the losses over all labels but ``IGNORED``, in float32, and their number.
+    """Sum of the losses over all labels but ``IGNORED``, at least in float32, and their number.
 
     Args:
         logits: ``[..., classes]``
         labels: ``[...]``
     """
     total = torch.nn.functional.cross_entropy(
-        logits.float().flatten(0, -2), labels.flatten(), ignore_index=IGNORED, reduction="sum"
+        at_least_float32(logits).flatten(0, -2),
+        labels.flatten(),
+        ignore_index=IGNORED,
+        reduction="sum",
     )
     return total, int((labels != IGNORED).sum())
+
+
+def at_least_float32(tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor; in float32 if it is of half precision."""
+    return tensor if tensor.dtype == torch.float64 else tensor.float()
 
 
 def finite(logits: np.ndarray, feature: Features) -> np.ndarray:
