@@ -1,11 +1,9 @@
-"""Networks at work: between the layers of a model, for the rows of their source, and for a while."""
+"""Networks at work: between the layers of a model, for rows of their source, and for a while."""
 
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
-
-import torch
 
 from xlmerge.errors import ModelError
 from xlmerge.runtime.columns import column
@@ -14,6 +12,7 @@ from xlmerge.runtime.own_kinds import parameters_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    import torch
     from torch import nn
 
     from xlmerge.runtime import LiveModel

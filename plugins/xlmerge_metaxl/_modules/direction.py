@@ -50,7 +50,7 @@ def cosine(a: Sequence[torch.Tensor], b: Sequence[torch.Tensor]) -> torch.Tensor
 def cosine_direction(
     gradients: Sequence[torch.Tensor], target: Sequence[torch.Tensor]
 ) -> list[torch.Tensor]:
-    """Along which ``-grad_phi <g, w>`` is that of ``-cos(g, v)``: the derivative of the cosine by g.
+    """Along which ``-grad_phi <g, w>`` is that of ``-cos(g, v)``: the cosine's derivative by g.
 
     ``w = v / (|g| |v|) - cos(g, v) g / |g|^2``. The plain inner product can be raised by making the
     source gradient longer; the cosine cannot.

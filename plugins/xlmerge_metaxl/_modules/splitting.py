@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from xlmerge_metaxl._modules.attaching import at_places
@@ -64,10 +64,8 @@ class Border:
             raise _ReachedError
 
         with self._start.again(), at_places(self._model, {self._place: take}):
-            try:
+            with suppress(_ReachedError):
                 run()
-            except _ReachedError:
-                pass
         return found[0]
 
     @contextmanager

@@ -33,9 +33,10 @@ FIELDS: Mapping[str, Any] = {
 """Fields of its configuration.
 
 ``layers`` are counted from 0, the embeddings, to the number of layers, the last hidden states; from
-the end if negative. ``reduction_factor`` is the width of the model over that of the bottleneck: 4 in
-the authors' README. ``stop_gradient`` keeps gradients from the network's input, as their code does.
-``init`` is ``identity``, which starts at ``r = 0``, or ``paper``: Xavier-normal weights and no bias.
+the end if negative. ``reduction_factor`` is the width of the model over that of the bottleneck: 4
+in the authors' README. ``stop_gradient`` keeps gradients from the network's input, as their code
+does. ``init`` is ``identity``, which starts at ``r = 0``, or ``paper``: Xavier-normal weights, and
+biases of zero.
 """
 
 _PATTERN = r"shared_parameters\.\{name\}\.(?P<layer>\d+)\.(?P<site>down|up)\.(?:weight|bias)"

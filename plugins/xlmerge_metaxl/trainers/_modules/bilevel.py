@@ -5,8 +5,8 @@ One step, with source rows S and two halves Q and E of target rows:
 1. ``g = grad_theta (L_S + L_Q)``, both means, added;
 2. ``theta' = theta - eta P g`` with the rate eta of this step, and P = 1 or Adam's factor;
 3. ``v = grad L_E (theta')``;
-4. ``h = -grad_phi < grad_theta L_S, w >`` with ``w = P v``, or that of the cosine, and no factor eta:
-   Adam, which gets h, would divide by it again;
+4. ``h = -grad_phi < grad_theta L_S, w >`` with ``w = P v``, or that of the cosine, and no factor
+   eta: Adam, which gets h, would divide by it again;
 5. ``phi`` moves along h, and ``theta`` along g: g of before (`lagged`), or g with the new ``phi``
    (`fresh`, as in the paper). ``theta'`` is gone.
 
@@ -63,7 +63,7 @@ class Bilevel:
         seed: Of the dropout of the evaluation half.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of the step
         self,
         losses: Losses,
         theta: Mapping[str, nn.Parameter],
