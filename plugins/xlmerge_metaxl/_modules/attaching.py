@@ -48,7 +48,7 @@ def attached(
     places = sorted({int(place) for network in networks for place in network})
 
     def change(place: int) -> Callable[[torch.Tensor], torch.Tensor]:
-        at = [network[str(place)] if str(place) in network else None for network in networks]
+        at = [dict(network.items()).get(str(place)) for network in networks]
         return lambda states: transformed(states, column("source"), at, seen)
 
     with at_places(live.model, {place: change(place) for place in places}):

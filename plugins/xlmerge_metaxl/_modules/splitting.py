@@ -63,9 +63,9 @@ class Border:
             found.append(states)
             raise _ReachedError
 
-        with self._start.again(), at_places(self._model, {self._place: take}):
-            with suppress(_ReachedError):
-                run()
+        places = {self._place: take}
+        with self._start.again(), at_places(self._model, places), suppress(_ReachedError):
+            run()
         return found[0]
 
     @contextmanager

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EVALUATION_OPTIONS", "LIVE_OPTIONS", "checked_values"]
 
-_DTYPES = ("float32", "bfloat16", "float16")
+_DTYPES = ("float32", "float64", "bfloat16", "float16")
 
 LIVE_OPTIONS: tuple[ParameterSpec, ...] = (
     ParameterSpec(

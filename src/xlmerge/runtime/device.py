@@ -8,7 +8,12 @@ from xlmerge.errors import ModelError
 
 __all__ = ["DTYPES", "pick_device", "pick_dtype"]
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+DTYPES = {
+    "float64": torch.float64,
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
 """Precisions of a live model by name."""
 
 

@@ -1,9 +1,9 @@
 """Kinds of adapters that the library does not know, made known to one model.
 
 Their parameters lie where the library keeps what an adapter has beside its layers, so that it
-saves, loads, moves and deletes them itself. Only this model object changes: its own ``add_adapter`` hides
-that of its class and passes on what the library knows. A plain model refuses their folders, by the
-name of the architecture.
+saves, loads, moves and deletes them itself. Only this model object changes: its own
+``add_adapter`` hides that of its class and passes on what the library knows. A plain model refuses
+their folders, by the name of the architecture.
 """
 
 from __future__ import annotations

@@ -250,7 +250,7 @@ class SplitForward(SplitDifference):
         return found
 
 
-ALGORITHMS = {
+ALGORITHMS: Mapping[str, type[DoubleBackward | ForwardOverReverse | SplitDifference]] = {
     "double_backward": DoubleBackward,
     "forward_over_reverse": ForwardOverReverse,
     "split_difference": SplitDifference,

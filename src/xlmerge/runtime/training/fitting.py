@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["fit"]
 
+_PRECISE = frozenset({torch.float32, torch.float64})
+
 
 def fit(
     work: Training,
@@ -80,7 +82,7 @@ def fit(
             f"{live.device}",
             hint=f"leave `device` out and set CUDA_VISIBLE_DEVICES={live.device.index}",
         )
-    wrong = {str(p.dtype) for p in parameters.values() if p.dtype != torch.float32}
+    wrong = {str(p.dtype) for p in parameters.values() if p.dtype not in _PRECISE}
     if wrong:
         raise TrainingError(
             f"{work.name}: parameters are trained in float32; found {', '.join(sorted(wrong))}, "
