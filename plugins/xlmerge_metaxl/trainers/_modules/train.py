@@ -12,7 +12,7 @@ from xlmerge.runtime.distributed import rank
 from xlmerge.runtime.training import Draw, FitOptions, Group, Step, fit, staged
 from xlmerge_metaxl._modules.transformation import layers_of
 from xlmerge_metaxl.architectures.rtn import FIELDS
-from xlmerge_metaxl.trainers._modules.algorithms import ALGORITHMS
+from xlmerge_metaxl.trainers._modules.algorithms import ALGORITHMS, SplitDifference
 from xlmerge_metaxl.trainers._modules.bilevel import LOGGED, Bilevel, Joint
 from xlmerge_metaxl.trainers._modules.losses import Losses
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from xlmerge.runtime import Training
     from xlmerge.runtime.training import Stage
+    from xlmerge_metaxl.trainers._modules.algorithms import Algorithm
 
 __all__ = ["Options", "train"]
 
@@ -84,8 +85,10 @@ def train(work: Training, options: Options, shared: Mapping[str, Any]) -> None:
         work.data = {**work.data, **_fixed_halves(work)}
     with staged(work) as stage, _networks(work, options) as networks:
         work.report["composition"] = stage.tree
-        step, parameters = _step(work, options, fitting, stage, networks)
+        step, parameters, algorithm = _step(work, options, fitting, stage, networks)
         fit(work, parameters, fitting, runs=stage.runs, step=step)
+        if isinstance(algorithm, SplitDifference) and algorithm.error is not None:
+            work.report["difference_error"] = algorithm.error
         if rank() == 0:
             work.live.save_adapter(work.name, work.output, head=work.name)
             for folder, name in networks.items():
@@ -158,8 +161,8 @@ def _step(
     fitting: FitOptions,
     stage: Stage,
     networks: Mapping[str, str],
-) -> tuple[Step, dict[str, nn.Parameter]]:
-    """The step, and all that is trained."""
+) -> tuple[Step, dict[str, nn.Parameter], Algorithm | None]:
+    """The step, all that is trained, and what computes the hypergradient."""
     live = work.live
     theta = {**stage.adapter, **stage.head}
     phi = {key: p for name in networks.values() for key, p in live.adapter_parameters(name).items()}
@@ -178,7 +181,7 @@ def _step(
             logged=_JOINT_LOGGED,
             settings=settings,
         )
-        return step, {**theta, **phi}
+        return step, {**theta, **phi}, None
     if options.halves == "fixed":
         draws["target"] = Draw(role="train", batch_size=(target + 1) // 2)
         draws["meta"] = Draw(role="meta", batch_size=max(1, target // 2))
@@ -186,11 +189,12 @@ def _step(
         draws["target"] = Draw(role="train", batch_size=target, part=0, parts=2)
         draws["meta"] = Draw(role="train", batch_size=target, part=1, parts=2)
     places = layers_of(options.layers, live.layers)
+    algorithm = ALGORITHMS[options.algorithm](losses, theta, phi, places)
     gradients = Bilevel(
         losses,
         theta,
         phi,
-        ALGORITHMS[options.algorithm](losses, theta, phi, places),
+        algorithm,
         adam=options.inner == "adam_diag",
         normalize=options.objective == "cosine",
         fresh=options.main_gradient == "fresh",
@@ -198,4 +202,4 @@ def _step(
     )
     group = Group(names=frozenset(phi), learning_rate=options.meta_learning_rate)
     step = Step(gradients=gradients, draws=draws, groups=(group,), logged=LOGGED, settings=settings)
-    return step, {**theta, **phi}
+    return step, {**theta, **phi}, algorithm

@@ -76,20 +76,7 @@ def fit(
             did.
     """
     live, task = work.live, work.task
-    if world_size() == 1 and live.device.type == "cuda" and live.device.index:
-        raise TrainingError(
-            f"{work.name}: training runs on the first GPU that it sees; the model is on "
-            f"{live.device}",
-            hint=f"leave `device` out and set CUDA_VISIBLE_DEVICES={live.device.index}",
-        )
-    wrong = {str(p.dtype) for p in parameters.values() if p.dtype not in _PRECISE}
-    if wrong:
-        raise TrainingError(
-            f"{work.name}: parameters are trained in float32; found {', '.join(sorted(wrong))}, "
-            "whose steps are too coarse to learn in",
-            hint="leave `dtype` out; `bf16: true` computes the forward pass in bfloat16",
-        )
-
+    _check_model(work, parameters)
     runs = tuple(runs) or ((lambda batch: task.outputs(live, batch)),)
     _check_runs(work, runs, options)
 
@@ -164,9 +151,36 @@ def fit(
     if options.tensorboard and rank() == 0 and not log.events:
         work.report["tensorboard"] = "not installed: no event files were written"
         warnings.warn(f"{work.name}: tensorboard is {work.report['tensorboard']}", stacklevel=2)
-    mean_length = float(inputs.lengths.mean())
-    work.report |= progress.report(steps=steps, numbers=trained.size, mean_length=mean_length)
+    sizes = {"train": options.batch_size}
+    if step is not None:
+        sizes = {draw.role: draw.batch_size for draw in step.draws.values()}
+    lengths = [size * float(drawn[role].lengths.mean()) for role, size in sizes.items()]
+    inputs_a_step = sum(sizes.values())
+    work.report |= progress.report(
+        steps=steps,
+        numbers=trained.size,
+        inputs=inputs_a_step,
+        mean_length=sum(lengths) / inputs_a_step,
+    )
     return work.report
+
+
+def _check_model(work: Training, parameters: Mapping[str, nn.Parameter]) -> None:
+    """A device that the loop takes, and a precision that small steps do not vanish in."""
+    live = work.live
+    if world_size() == 1 and live.device.type == "cuda" and live.device.index:
+        raise TrainingError(
+            f"{work.name}: training runs on the first GPU that it sees; the model is on "
+            f"{live.device}",
+            hint=f"leave `device` out and set CUDA_VISIBLE_DEVICES={live.device.index}",
+        )
+    wrong = {str(p.dtype) for p in parameters.values() if p.dtype not in _PRECISE}
+    if wrong:
+        raise TrainingError(
+            f"{work.name}: parameters are trained in float32; found {', '.join(sorted(wrong))}, "
+            "whose steps are too coarse to learn in",
+            hint="leave `dtype` out; `bf16: true` computes the forward pass in bfloat16",
+        )
 
 
 def _check_runs(

@@ -177,19 +177,22 @@ class Progress:
 
     # --- at the end -------------------------------------------------------------------------
 
-    def report(self, *, steps: int, numbers: int, mean_length: float) -> dict[str, Any]:
+    def report(
+        self, *, steps: int, numbers: int, inputs: float, mean_length: float
+    ) -> dict[str, Any]:
         """What there is to say at the end.
 
         Args:
             steps: Steps made.
             numbers: How many numbers are trained.
+            inputs: Inputs of a step.
             mean_length: Tokens of an input.
         """
         lines = self._log.lines
         tenth = max(1, len(lines) // 10)
         first = sum(line["loss"] for line in lines[:tenth]) / tenth
         last = sum(line["loss"] for line in lines[-tenth:]) / tenth
-        rate = steps * self._options.batch_size / max(self.seconds, 1e-9)
+        rate = steps * inputs / max(self.seconds, 1e-9)
         report: dict[str, Any] = {
             "steps": steps,
             "planned_steps": self.total,
