@@ -16,15 +16,16 @@ xlmerge_api_version = 0
 
 @hookimpl
 def xlmerge_adapter_architectures() -> Iterable[AdapterArchitecture]:
-    """Bottleneck, LoRA, (IA)³, prefix, head, and the kinds that are refused."""
+    """Bottleneck, LoRA, (IA)³, prefix, full fine-tuning, head, and the kinds that are refused."""
     from xlmerge_standard.architectures.bottleneck import bottleneck
+    from xlmerge_standard.architectures.full import full
     from xlmerge_standard.architectures.head import head
     from xlmerge_standard.architectures.ia3 import ia3
     from xlmerge_standard.architectures.lora import lora
     from xlmerge_standard.architectures.prefix import prefix
     from xlmerge_standard.architectures.unsupported import unsupported
 
-    return [bottleneck, lora, ia3, prefix, head, unsupported]
+    return [bottleneck, lora, ia3, prefix, full, head, unsupported]
 
 
 @hookimpl

@@ -208,5 +208,32 @@ class TestHeadOfPeft(Suite, name="head"):
         write_peft_folder(folder, {**PEFT_LORA, "task_type": "SEQ_CLS"}, self.draw(**shapes))
 
 
+class TestFull(Suite, name="full"):
+    def write(self, folder: Path) -> None:
+        stem = "roberta.shared_parameters.{name}."
+        shapes: dict[str, tuple[int, ...]] = {
+            f"{stem}embeddings.word_embeddings.weight": (12, HIDDEN)
+        }
+        for layer in range(LAYERS):
+            dense = f"{stem}encoder.layer.{layer}.output.dense."
+            shapes |= {f"{dense}weight": (HIDDEN, HIDDEN), f"{dense}bias": (HIDDEN,)}
+        config = {"architecture": "full", "embeddings": True, "leave_out": []}
+        write_adapters_folder(folder, config, self.draw(**shapes), hidden_size=HIDDEN)
+
+
+class TestRtn(Suite, name="rtn"):
+    def write(self, folder: Path) -> None:
+        stem = "roberta.shared_parameters.{name}.2."
+        shapes = {
+            f"{stem}down.weight": (2, HIDDEN),
+            f"{stem}down.bias": (2,),
+            f"{stem}up.weight": (HIDDEN + 1, 2),
+            f"{stem}up.bias": (HIDDEN + 1,),
+        }
+        config = {"architecture": "rtn", "layers": [-1], "reduction_factor": 2, "gate": True}
+        config |= {"stop_gradient": True, "init": "identity"}
+        write_adapters_folder(folder, config, self.draw(**shapes), hidden_size=HIDDEN)
+
+
 def test_no_architecture_is_left_out() -> None:
     assert set(ARCHITECTURES) == TESTED | CLAIMS_NOTHING

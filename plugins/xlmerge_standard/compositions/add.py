@@ -27,20 +27,23 @@ def add(
 ) -> Any:
     """LoRA: ``W + sum_i w_i B_i A_i alpha_i / r_i``. (IA)³: ``(l_1 * l_2 * ...) * W``.
 
+    Full fine-tuning: ``W + sum_i (theta_i - W)``.
+
     Nothing is truncated or normalised. The adapters library stacks LoRA as a product
     ``B_2 A_2 B_1 A_1``; its mean with a weight of the number of adapters each is the sum.
 
     Raises:
-        CompositionError: The adapters are compositions, or neither all LoRA nor all (IA)³.
-        ParameterError: There are weights for (IA)³, or for PEFT's adapters.
+        CompositionError: The adapters are compositions, or not all of one of these kinds.
+        ParameterError: There are weights for another kind than LoRA, or for PEFT's adapters.
     """
     from xlmerge_standard.compositions._modules.means import means_keep_dtype
 
     refuse_nested("add", children, "give all adapters to one `add`")
-    refuse_other_kinds("add", children, ("lora", "ia3"))
-    scaling = children[0].kinds == {"ia3"}
-    if weights and (scaling or live.library == "peft"):
-        what = "vectors that multiply" if scaling else "adapters of PEFT"
+    refuse_other_kinds("add", children, ("lora", "ia3", "full"))
+    [kind] = children[0].kinds
+    if weights and (kind != "lora" or live.library == "peft"):
+        kinds = {"ia3": "vectors that multiply", "full": "fine-tuned base models"}
+        what = kinds.get(kind, "adapters of PEFT")
         raise ParameterError(
             f"`add` takes no weights for {what}", hint="take `interpolate` for a weighted sum"
         )
@@ -50,7 +53,7 @@ def add(
     from xlmerge_standard.compositions._modules.blocks import stack_of, sum_of
 
     names = [child.block for child in children]
-    if scaling:
+    if kind != "lora":
         return stack_of(names)
     live.hold(means_keep_dtype(live.live.model))
     return sum_of(names, weights or (1.0,) * len(names))

@@ -30,6 +30,11 @@ _SHARED = (
     "is_parallel",
 )
 
+_FULL = (
+    "a fine-tuned base model has no output of its own in a layer: take `add` or `interpolate` for "
+    "sums of its weights, `ensemble` for means of outputs"
+)
+
 
 def refuse_peft(rule: str, live: Composing, hint: str) -> None:
     """Refuse PEFT's adapters, which that library only adds up."""
@@ -70,7 +75,8 @@ def refuse_other_kinds(rule: str, children: Sequence[Child], allowed: Collection
         if other := sorted(child.kinds - set(allowed)):
             raise CompositionError(
                 f"`{rule}` takes adapters of the kinds {', '.join(allowed)}; {child.label} is "
-                f"{', '.join(other)}"
+                f"{', '.join(other)}",
+                hint=_FULL if "full" in other else None,
             )
     kinds = {child.kinds for child in children}
     if len(kinds) > 1:

@@ -23,7 +23,8 @@ def stack(live: Composing, *, children: Annotated[Sequence[Child], Count(2)]) ->
 
     With ``h_0`` the output of the frozen sub-layer, ``x`` its input, and ``LN`` its layer norm. The
     paper has ``h_0`` as the residual of all; the library's is the one that published adapters were
-    trained with. An invertible adapter belongs to the first one.
+    trained with. An invertible adapter belongs to the first one. Changes to weights (LoRA, (IA)³,
+    full fine-tuning) are there at any place in the stack.
 
     Raises:
         CompositionError: An invertible adapter is not the first, where the library drops it; or two
@@ -40,11 +41,15 @@ def stack(live: Composing, *, children: Annotated[Sequence[Child], Count(2)]) ->
     kinds = [kind for child in children for kind in child.kinds if kind != "bottleneck"]
     for kind in sorted(set(kinds)):
         if kinds.count(kind) > 1:
-            weights = kind in {"lora", "dora", "ia3"}
-            what = "multiplies" if weights else "joins in a way of its own"
+            weights = kind in {"lora", "dora", "ia3", "full"}
+            what = "the adapters library joins in a way of its own"
+            if weights:
+                what = "the adapters library multiplies"
+            if kind == "full":
+                what = "are changes to the same weights and would add up"
             raise CompositionError(
-                f"`stack` has {kinds.count(kind)} adapters of the kind {kind}, which the adapters "
-                f"library {what} instead of running one on the other",
+                f"`stack` has {kinds.count(kind)} adapters of the kind {kind}, which {what} "
+                "instead of running one on the other",
                 hint="take `add`, which sums their changes to the weights" if weights else None,
             )
     from xlmerge_standard.compositions._modules.blocks import stack_of

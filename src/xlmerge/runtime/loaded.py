@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Loaded", "name_in_model"]
 
-_MOST = 32  # an evaluation of many languages must not keep all of them in memory
+# An evaluation of many languages must not keep all of them in memory.
+_MOST = 32
+_MOST_BYTES = 4 * 2**30
 
 
 def name_in_model(label: str, folder: Path, leave_out: Sequence[int] = ()) -> str:
@@ -46,6 +48,7 @@ class Loaded:
         self._live = proxy(live)  # it is the key that this object is kept by
         self._members: OrderedDict[tuple[Path, tuple[int, ...]], Member] = OrderedDict()
         self._adopted: set[str] = set()
+        self._bytes: dict[str, int] = {}
 
     @classmethod
     def of(cls, live: LiveModel) -> Loaded:
@@ -109,7 +112,11 @@ class Loaded:
         Adopted ones stay: whoever made them may be training them.
         """
         ours = [key for key, member in self._members.items() if member.name not in self._adopted]
-        for key in ours[: max(0, len(ours) - _MOST)]:
+        held = sum(self._bytes.get(self._members[key].name, 0) for key in ours)
+        for at, key in enumerate(ours):
+            if len(ours) - at <= _MOST and held <= _MOST_BYTES:
+                break
+            held -= self._bytes.get(self._members[key].name, 0)
             self._drop(key)
 
     def forget(self, below: Path) -> None:
@@ -119,6 +126,7 @@ class Loaded:
 
     def _drop(self, key: tuple[Path, tuple[int, ...]]) -> None:
         member = self._members.pop(key)
+        self._bytes.pop(member.name, None)
         self._adopted.discard(member.name)
         self._live.delete_adapter(member.name)
         if member.head is not None:
@@ -128,6 +136,8 @@ class Loaded:
         live, name = self._live, name_in_model(label, folder, leave_out)
         check_adapter(label, folder)
         live.load_adapter(name, folder, leave_out=leave_out)
+        parameters = live.adapter_parameters(name).values()
+        self._bytes[name] = sum(p.numel() * p.element_size() for p in parameters)
         return Member(
             name=name,
             label=label,

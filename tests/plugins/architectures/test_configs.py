@@ -19,7 +19,20 @@ LIVE = {
     for name, each in discover(strict=True).architectures.items()
     if (half := each.descriptor.live) is not None
 }
-CONFIGS = {name: config for half in LIVE.values() for name, config in half.configs.items()}
+CONFIGS = {
+    name: config
+    for half in LIVE.values()
+    if half.make is None
+    for name, config in half.configs.items()
+}
+"""Those of kinds that the library makes."""
+OWN = {
+    name: (architecture, config)
+    for architecture, half in LIVE.items()
+    if half.make is not None
+    for name, config in half.configs.items()
+}
+"""Those of kinds that it does not know."""
 OURS: dict[str, tuple[str, dict[str, Any]]] = {
     "madx_language": ("seq_bn_inv", {"reduction_factor": 2}),
     "seq_bn_affine": ("seq_bn_inv", {"reduction_factor": 2, "inv_adapter": "affine"}),
@@ -28,7 +41,7 @@ OURS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def test_a_name_comes_once() -> None:
-    assert sum(len(half.configs) for half in LIVE.values()) == len(CONFIGS)
+    assert sum(len(half.configs) for half in LIVE.values()) == len({*CONFIGS, *OWN})
 
 
 def test_the_usual_kinds_have_a_name() -> None:
@@ -37,6 +50,15 @@ def test_the_usual_kinds_have_a_name() -> None:
         *("seq_bn", "seq_bn_inv", "double_seq_bn", "double_seq_bn_inv", "par_bn"),
         *("lora", "ia3", "prefix_tuning", "prefix_tuning_flat"),
     }
+    assert set(OWN) == {"full", "rtn", "rtn_paper"}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_the_library_refuses_kinds_that_it_does_not_know(name: str) -> None:
+    architecture, config = OWN[name]
+    assert config["architecture"] == architecture
+    with pytest.raises(KeyError, match=architecture):
+        AdapterConfig.load(dict(config))
 
 
 @pytest.mark.parametrize("name", CONFIGS)

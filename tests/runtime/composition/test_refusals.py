@@ -199,3 +199,16 @@ def test_old_ones_make_room(live: Any, run: Any, monkeypatch: Any) -> None:
     assert [name.rpartition("-")[0] for name in live.adapters()] == ["task_b", "lora_task"]
     assert len(live.model.heads) == 2
     run("task")
+
+
+def test_large_ones_make_room_before_they_are_many(live: Any, run: Any, monkeypatch: Any) -> None:
+    from xlmerge.runtime import loaded
+
+    for name in ("task_b", "lora_task"):
+        run(name)
+    held = [p for name in live.adapters() for p in live.adapter_parameters(name).values()]
+    both = sum(p.numel() * p.element_size() for p in held)
+    monkeypatch.setattr(loaded, "_MOST_BYTES", both)
+    for name in ("task", "task_b", "lora_task"):
+        run(name)
+    assert [name.rpartition("-")[0] for name in live.adapters()] == ["task_b", "lora_task"]

@@ -1,0 +1,1 @@
+"""What architectures need torch and the adapters library for; imported when models run."""
