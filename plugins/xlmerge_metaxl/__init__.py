@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         forward_over_reverse,
         split,
     )
+    from xlmerge_metaxl._modules.looking_ahead import one_step_hypergradient
     from xlmerge_metaxl._modules.transformation import Transformation
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "difference",
     "double_backward",
     "forward_over_reverse",
+    "one_step_hypergradient",
     "split",
 ]
 
@@ -40,6 +42,7 @@ _HOMES = {
     "attached": "attaching",
     "cosine": "direction",
     "cosine_direction": "direction",
+    "one_step_hypergradient": "looking_ahead",
 }
 
 

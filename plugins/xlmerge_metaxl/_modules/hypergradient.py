@@ -104,9 +104,10 @@ def forward_over_reverse(
     """
 
     def gradient(main: Tensors) -> dict[str, torch.Tensor]:
-        found: dict[str, torch.Tensor] = torch.func.grad(lambda p: loss(main, p))(dict(phi))
+        found: dict[str, torch.Tensor] = torch.func.grad(lambda p: loss(main, p))(networks)
         return found
 
+    networks = {name: tensor.detach() for name, tensor in phi.items()}
     main = {name: tensor.detach() for name, tensor in theta.items()}
     along = {name: direction[name] for name in main}
     _, tangents = torch.func.jvp(gradient, (main,), (along,))

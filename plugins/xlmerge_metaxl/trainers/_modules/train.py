@@ -109,12 +109,32 @@ def _check(work: Training, options: Options, fitting: FitOptions) -> None:
             "input is a constant: it would take it for constant in the hypergradient, too",
             hint="take `double_backward` or `split_difference`, or `stop_gradient: false`",
         )
+    if fitting.gradient_checkpointing and options.network == "joint":
+        raise ParameterError(
+            f"{work.name}: `gradient_checkpointing` computes layers again without their networks",
+            hint="leave it out; `network: none` can do with it",
+        )
+    if options.network == "meta":
+        _check_halves(work, options, fitting)
     if fitting.gradient_checkpointing and options.network == "meta":
         raise ParameterError(
             f"{work.name}: `gradient_checkpointing` computes layers again in a backward pass that "
             "is differentiated itself",
             hint="`algorithm: split_difference` needs as little memory for networks after the last "
             "layer",
+        )
+
+
+def _check_halves(work: Training, options: Options, fitting: FitOptions) -> None:
+    """There are two target rows at least, and each step takes two or more."""
+    rows = sum(len(rows) for rows, _ in work.sources("train"))
+    if rows == 1:
+        raise DataError(f"{work.name}: 1 target row cannot be halved")
+    if options.target_batch_size is None and fitting.batch_size == 1:
+        raise ParameterError(
+            f"{work.name}: `batch_size` is 1, and so is that of the target, of which half is to "
+            "evaluate by",
+            hint="give `target_batch_size`: 2 or more",
         )
 
 
@@ -146,7 +166,9 @@ def _networks(work: Training, options: Options) -> Iterator[dict[str, str]]:
     with ExitStack() as held:
         made: dict[str, str] = {}
         for at, name in enumerate(names if options.network != "none" else ()):
-            folder = name.replace("/", "-") if name not in made else f"{name}-{at}"
+            folder = name.replace("/", "-")
+            while folder in made:
+                folder += f"-{at}"
             inside = f"{work.name}-network-{at}"
             seed = zlib.crc32(f"{work.seed} network {at}".encode())
             live.add_adapter(inside, config, seed=seed)
