@@ -189,3 +189,18 @@ def test_positions_that_there_are_not(position: int) -> None:
 def test_what_cannot_be(make: Any, error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
         make()
+
+
+@pytest.mark.parametrize(("rows", "weights"), [((100,), None), ((90, 400), (1.0, 1.0))])
+def test_rows_of_like_length_do_not_lie_beside_themselves(
+    rows: tuple[int, ...], weights: tuple[float, ...] | None
+) -> None:
+    """With few rows, sorting over several passes would fill batches with one row several times."""
+    sources = [[{"input_ids": [0] * (3 + at * 7 % 60)} for at in range(size)] for size in rows]
+    order = Schedule(sources, steps=200, batch=8, seed=3, weights=weights, by_length=True)
+    batches = [[order.place(step * 8 + at) for at in range(8)] for step in range(200)]
+    twice = sum(len(batch) - len(set(batch)) for batch in batches)
+    assert twice < 0.03 * 200 * 8
+    lengths = [[len(sources[s][i]["input_ids"]) for s, i in batch] for batch in batches]
+    padded = sum(8 * max(batch) for batch in lengths) / sum(map(sum, lengths))
+    assert padded < 1.35  # 1.75 in random order

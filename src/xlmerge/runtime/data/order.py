@@ -88,6 +88,11 @@ class Mixture:
         self._draws: tuple[int, list[int], list[int]] = (-1, [], [])
         self._orders: dict[tuple[int, int], tuple[int, Any]] = {}  # two epochs of each
 
+    @property
+    def positions_a_pass(self) -> float:
+        """Positions in which, on average, the first of the data sets gives all of its rows."""
+        return min(size / share for size, share in zip(self._sizes, self._shares, strict=True))
+
     def place(self, position: int) -> tuple[int, int]:
         """Data set and row at a position, from 0."""
         if len(self._sizes) == 1:

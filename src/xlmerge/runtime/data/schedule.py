@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Schedule"]
 
-_WINDOW = 32  # batches among which rows of like length are put together
+_WINDOW = 32  # batches, at most, among which rows of like length are put together
 
 
 class Schedule:
@@ -58,6 +58,10 @@ class Schedule:
         self._seed = seed
         self._mixture = Mixture([len(source) for source in sources], weights, seed=seed)
         self._by_length = by_length
+        # A row that comes twice would lie beside itself: few windows reach from one pass over a
+        # data set into the next.
+        in_a_pass = self._mixture.positions_a_pass / batch
+        self._within = max(1, min(_WINDOW, int(in_a_pass / 4)))
         self._window: tuple[int, list[tuple[int, int]]] = (-1, [])
 
     def __len__(self) -> int:
@@ -109,7 +113,7 @@ class Schedule:
         A window is sorted whole even where the run ends within it: what lies at a position must
         not depend on the number of steps.
         """
-        size = _WINDOW * self.batch
+        size = self._within * self.batch
         window, offset = divmod(position, size)
         if self._window[0] != window:
             self._window = (window, self._sorted(window, size))
