@@ -134,17 +134,21 @@ def make_training(
     Args:
         base: The base model.
         folder: Result in ``out``, checkpoints in ``scratch``.
-        kind: ``language`` or ``task``.
+        kind: ``language``, ``task`` or ``metaxl``.
         adapter: Configuration.
         validation: Whether there is validation data.
         max_length: Longest input in tokens.
         device: Where it runs.
-        more: Further fields.
+        more: Further fields; ``attention`` and ``dtype`` are how the model is loaded.
     """
     from xlmerge.runtime import LiveModel, Training
 
     found = registry()
-    live = LiveModel.load(str(base), registry=found, device=device)
+    attention = more.pop("attention", "eager" if kind == "metaxl" else None)
+    dtype = more.pop("dtype", "float32")
+    live = LiveModel.load(
+        str(base), registry=found, device=device, dtype=dtype, attention=attention
+    )
     make = plain if kind == "language" else labelled
     name = "masked_lm" if kind == "language" else "sequence_classification"
     task = found.task(name).descriptor
@@ -154,6 +158,9 @@ def make_training(
     data: dict[str, Any] = {"train": make(60, 1)}
     if validation:
         data["validation"] = make(21, 2)
+    if kind == "metaxl":
+        data["source"] = [(make(40, 3), None), (make(24, 4), None)]
+        more = {"columns": ("source",), "names": {"source": ("aa", "bb")}, **more}
     for part in ("out", "scratch"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     if adapter is None:
@@ -179,18 +186,19 @@ def make_training(
 
 def run(work: Training, kind: str = "language", **options: Any) -> dict[str, Any]:
     """Carry it out; the report."""
-    trainer = registry().trainer(f"{kind}_adapter").descriptor
+    name = kind if kind == "metaxl" else f"{kind}_adapter"
+    trainer = registry().trainer(name).descriptor
     defaults = {p.name: p.default for p in trainer.parameters}
     trainer.function(work, **{**defaults, **options})
     return work.report
 
 
 def weights(folder: Path) -> dict[str, Any]:
-    """The tensors of a result: of the adapter, and of the head if there is one."""
+    """The tensors of a result: of the adapter, of its head and of networks if there are any."""
     import torch
 
     found: dict[str, Any] = {}
-    for file in sorted((folder / "out").glob("*.bin")):
+    for file in sorted((folder / "out").rglob("*.bin")):
         found |= torch.load(file, weights_only=True)
     assert found
     return found
@@ -209,9 +217,8 @@ def main() -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     kind = asked.pop("kind", "language")
-    work = make_training(
-        Path(asked.pop("base")), Path(asked.pop("folder")), kind, progress=progress
-    )
+    more = {"dtype": asked.pop("dtype", "float32"), "progress": progress}
+    work = make_training(Path(asked.pop("base")), Path(asked.pop("folder")), kind, **more)
     run(work, kind, **asked)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from xlmerge.errors import ParameterError
+from xlmerge.errors import DataError, ParameterError
 from xlmerge.runtime.data.schedule import Schedule
 from xlmerge.runtime.distributed import rank, world_size
 
@@ -78,15 +78,13 @@ def part_of(whole: range, part: int, parts: int) -> range:
     return whole[len(whole) * at // all_ : len(whole) * (at + 1) // all_]
 
 
-def schedule(
-    inputs: Inputs, work: Training, options: FitOptions, *, steps: int, batch: int
-) -> Schedule:
+def schedule(inputs: Inputs, options: FitOptions, *, steps: int, batch: int, seed: int) -> Schedule:
     """The order in which inputs are seen."""
     return Schedule(
         inputs.sources,
         steps=steps,
         batch=batch,
-        seed=work.seed,
+        seed=seed,
         weights=inputs.weights,
         by_length=options.length_bucketing,
     )
@@ -102,10 +100,12 @@ def encoded(work: Training, role: str) -> Inputs:
     """The inputs of a role.
 
     Raises:
-        DataError: A row is not of the form, or a label unknown.
+        DataError: There is none, a row is not of the form, or a label unknown.
         ParameterError: Some of the sources have a weight and some have none.
     """
     sources = work.sources(role)
+    if not sources:
+        raise DataError(f"{work.name}: there is no data for `{role}`")
     weights = [weight for _, weight in sources if weight is not None]
     if weights and len(weights) < len(sources):
         raise ParameterError(
@@ -134,7 +134,7 @@ def loader(
             f"{parts} parts by {world_size()} processes",
             hint="batch_size counts the inputs of a whole step: raise it",
         )
-    order = schedule(inputs, work, options, steps=steps, batch=options.batch_size)
+    order = schedule(inputs, options, steps=steps, batch=options.batch_size, seed=work.seed)
     tokenizer, collate = work.live.tokenizer, work.task.collate
 
     def collated(features: Sequence[Features]) -> list[tuple[int, Batch]]:

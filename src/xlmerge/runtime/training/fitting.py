@@ -79,6 +79,7 @@ def fit(
     _check_model(work, parameters)
     runs = tuple(runs) or ((lambda batch: task.outputs(live, batch)),)
     _check_runs(work, runs, options)
+    _check_step(step, parameters)
 
     def own_loss(batch: Batch, source: int) -> tuple[torch.Tensor, Any]:
         return loss(batch) if loss else task.loss(runs[source](batch), batch)
@@ -143,7 +144,7 @@ def fit(
         finally:
             log.close()
             live.model.eval()
-        trained.check_changes(steps)
+        trained.check_changes(steps, step.may_stay if step else ())
         if held_out:
             _load_best(checkpoints, progress, trained, work.name)
     if loop.resumed_from is not None:
@@ -204,6 +205,12 @@ def _check_runs(
         )
 
 
+def _check_step(step: Step | None, parameters: Mapping[str, nn.Parameter]) -> None:
+    """Parameters with rates of their own are among those that are trained."""
+    if step is not None:
+        step.check_groups(parameters)
+
+
 def _load_best(checkpoints: Checkpoints, progress: Progress, trained: Trained, name: str) -> None:
     folder: Path | None = checkpoints.best(progress.best_step)
     if folder is None:
@@ -239,5 +246,5 @@ def _settings(
         "shapes": trained.shapes(),
         "on": [tree_text(tree) for tree in (work.on, *work.on_each) if tree is not None],
         "labels": list(work.labels),
-        "step": dict(step.settings) if step else {},
+        "step": step.remembered() if step else {},
     }

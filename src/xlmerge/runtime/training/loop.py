@@ -192,6 +192,7 @@ class Loop(Trainer):  # type: ignore[misc]
         )
         self._objective.train()
         values = dict(step.gradients(batches, moment))
+        step.check_values(values)
         self._check_gradients(updates.done)
         unclipped = frozenset[str]().union(*(g.names for g in step.groups if not g.clipped))
         self._norm = self._clip(
@@ -250,12 +251,14 @@ class Loop(Trainer):  # type: ignore[misc]
                 hint="lower learning_rate, or give some warmup",
             )
         rate = self.lr_scheduler.get_last_lr()[0]
-        means = {
-            name: float(torch.stack([values[name] for values in self._values]).mean())
+        further = {
+            name: torch.stack([values[name] for values in self._values]).tolist()
             for name in (self._step.logged if self._step else ())
         }
         self._values = []
-        self._progress.heard(losses, learning_rate=rate, grad_norm=float(self._norm), further=means)
+        self._progress.heard(
+            losses, learning_rate=rate, grad_norm=float(self._norm), further=further
+        )
 
     # --- checkpoints --------------------------------------------------------------------------
 

@@ -55,6 +55,7 @@ class Progress:
         self._start = time.monotonic()
         self._spent = 0.0
         self._losses: list[float] = []
+        self._further: dict[str, list[float]] = {name: [] for name in logged}
         self._line: dict[str, Any] = {}
         self.before: dict[str, float] = {}
         self.best_step = 0
@@ -91,6 +92,8 @@ class Progress:
             return
         self._spent = remembered["seconds"]
         self.before, self._best = remembered["before"], remembered["best"]
+        self._losses = list(remembered.get("losses", ()))
+        self._further = {n: list(remembered.get("further", {}).get(n, ())) for n in self._logged}
         self._log.start(remembered["lines"], further=self._columns())
         self.best_step, self._since_best = remembered["best_step"], remembered["since_best"]
 
@@ -102,6 +105,8 @@ class Progress:
         """What a checkpoint keeps of this."""
         return {
             "lines": self._log.lines,
+            "losses": self._losses,
+            "further": self._further,
             "seconds": self.seconds,
             "before": self.before,
             "best": self._best,
@@ -120,11 +125,13 @@ class Progress:
         *,
         learning_rate: float,
         grad_norm: float,
-        further: Mapping[str, float],
+        further: Mapping[str, Sequence[float]],
     ) -> None:
-        """Take in the losses of the last steps, and the means of what else they log."""
+        """Take in the losses of the last steps, and what else they log."""
         self._losses += losses
-        self._line = {"learning_rate": learning_rate, "grad_norm": grad_norm, **further}
+        for name, values in further.items():
+            self._further[name] += values
+        self._line = {"learning_rate": learning_rate, "grad_norm": grad_norm}
 
     def evaluate(self, step: int) -> bool:
         """Take scores; whether they are the best so far.
@@ -165,9 +172,10 @@ class Progress:
         """Write a line of the log, and say how it goes."""
         loss = sum(self._losses) / len(self._losses)
         epoch = round(step * self._options.batch_size / self._inputs, 4)
-        line = {"step": step, "epoch": epoch, "loss": loss, **self._line}
+        means = {name: sum(found) / len(found) for name, found in self._further.items()}
+        line = {"step": step, "epoch": epoch, "loss": loss, **self._line, **means}
         self._log.add({**line, "seconds": round(self.seconds, 3)})
-        self._losses = []
+        self._losses, self._further = [], {name: [] for name in self._logged}
         if self._talks:
             note = f"loss {loss:.3f}"
             if self._best:

@@ -10,13 +10,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from xlmerge.errors import ParameterError
+from xlmerge.errors import ParameterError, TrainingError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     import torch
     from torch import nn
@@ -134,6 +134,7 @@ class Step:
         groups: Parameters with rates of their own.
         logged: Names of the further numbers.
         settings: What a checkpoint has to agree in, beside the shared options.
+        may_stay: Names of parameters that may end as they began: those of what few inputs reach.
     """
 
     gradients: Callable[[Drawn, Moment], Mapping[str, torch.Tensor]]
@@ -141,9 +142,51 @@ class Step:
     groups: tuple[Group, ...] = ()
     logged: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
+    may_stay: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
+        if not self.draws:
+            raise ParameterError(
+                "a step draws nothing", hint="epochs are counted on its first draw"
+            )
         sizes: dict[str, int] = {}
         for draw in self.draws.values():
             if sizes.setdefault(draw.role, draw.batch_size) != draw.batch_size:
                 raise ParameterError(f"draws of `{draw.role}` take different batch sizes")
+
+    def remembered(self) -> dict[str, Any]:
+        """What a checkpoint has to agree in."""
+        return {
+            "settings": dict(self.settings),
+            "draws": {name: asdict(draw) for name, draw in self.draws.items()},
+            "groups": [{**asdict(g), "names": sorted(g.names)} for g in self.groups],
+        }
+
+    def check_groups(self, parameters: Collection[str]) -> None:
+        """Each group names what is trained, and no two the same.
+
+        Args:
+            parameters: Names of what is trained.
+
+        Raises:
+            ParameterError: A name is another's, or comes twice.
+        """
+        seen: set[str] = set()
+        for group in self.groups:
+            for name in sorted(group.names):
+                if name not in parameters or name in seen:
+                    what = "comes in two groups" if name in seen else "is not trained"
+                    raise ParameterError(f"a group names `{name}`, which {what}")
+            seen |= group.names
+
+    def check_values(self, values: Collection[str]) -> None:
+        """What the gradients' function gives is the loss and what it promised.
+
+        Raises:
+            TrainingError: It is not.
+        """
+        if set(values) != {"loss", *self.logged}:
+            raise TrainingError(
+                f"the step gives {', '.join(values) or 'nothing'}; it was to give "
+                f"{', '.join(('loss', *self.logged))}"
+            )

@@ -100,17 +100,19 @@ class Trained:
             raise TrainingError(f"frozen parameters got gradients: {_named(strange)}")
         self._marks = {name: (p.data_ptr(), p._version) for name, p in self.frozen.items()}  # noqa: SLF001
 
-    def check_changes(self, steps: int) -> None:
+    def check_changes(self, steps: int, may_stay: Collection[str] = ()) -> None:
         """At the end: everything trained has changed, and nothing else.
 
         Args:
             steps: How many were made. Half of a LoRA only moves from the second on.
+            may_stay: Names of trained parameters that need not have changed.
 
         Raises:
             TrainingError: It has not.
         """
         same = [n for n, p in self.parameters.items() if torch.equal(p.detach(), self._before[n])]
-        if same and (steps > _FEW_STEPS or len(same) == len(self.parameters)):
+        stuck = not set(same) <= set(may_stay)
+        if (stuck and steps > _FEW_STEPS) or len(same) == len(self.parameters):
             raise TrainingError(
                 f"{len(same)} of {len(self.parameters)} parameters are as they were before "
                 f"training: {_named(same)}",
