@@ -1,7 +1,7 @@
 """The hypergradient of one step: what a change of the networks does to the target loss.
 
 With source loss ``L_S(theta, phi)``, target loss ``L_Q(theta)`` for training and ``L_E(theta)`` for
-evaluation (Xia et al. 2021, section 3.2, equations 3 to 5)::
+evaluation (Xia et al. 2021, algorithm 1)::
 
     theta' = theta - eta P (grad_theta L_S + grad_theta L_Q)
     v      = grad L_E (theta')

@@ -32,7 +32,7 @@ def one_step_hypergradient(
     """Derivative of the target loss after one step by the networks' parameters, over the rate.
 
     ``dL_E(theta - rate grad_theta (L_S + L_Q)) / dphi = rate * (what is given)``: Xia et al. 2021,
-    equations 3 to 5. Nothing that is passed in is changed.
+    algorithm 1. Nothing that is passed in is changed.
 
     Args:
         source: ``L_S`` of ``theta`` and ``phi``, a scalar.

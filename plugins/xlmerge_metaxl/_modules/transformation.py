@@ -44,7 +44,7 @@ class Transformation(nn.Module):  # type: ignore[misc]
     def forward(self, states: torch.Tensor) -> torch.Tensor:
         """What is added to hidden states ``[..., d]``.
 
-        Xia et al. 2021, equation 1; section 3.1.
+        Xia et al. 2021, equation 1, with the gate of the authors' code.
         """
         if self.stop_gradient:
             # Below the lowest nothing depends on a network, and forward mode knows `detach` alone.

@@ -1,6 +1,6 @@
 """The representation transformation network (RTN) of MetaXL.
 
-Xia et al. 2021, equation 1 and section 3.1, with the gate of the authors' code: at each token of a
+Xia et al. 2021, equation 1, with the gate of the authors' code: at each token of a
 source sentence the hidden state ``h`` after a layer becomes ``h + r(h)``, with
 ``r(h) = sigmoid(o_d) * o_(0..d-1)`` and ``o = W2 relu(W1 h + b1) + b2``. Nothing of it is left when
 the model is used. A plain model of the adapters library refuses its folders: it does not know the
@@ -89,7 +89,7 @@ def _check_whole(header: FolderHeader, claim: Claim) -> None:
 rtn = AdapterArchitecture(
     name="rtn",
     summary="A network that transforms the hidden states of a source language in training.",
-    source="Xia et al. 2021, arXiv 2104.07908, section 3.1, equation 1",
+    source="Xia et al. 2021, arXiv 2104.07908, equation 1",
     files=(FileHalf(format="adapters", claim=_claim),),
     live=LiveHalf(
         configs={"rtn": FIELDS, "rtn_paper": {**FIELDS, "init": "paper"}},

@@ -28,7 +28,7 @@ def _attention(values: Mapping[str, Any]) -> str | None:
 @trainer(
     summary="Train an adapter for a language with few labelled rows, with source languages that "
     "meta-learned networks transform.",
-    source="Xia et al. 2021, arXiv 2104.07908, section 3, algorithm 1",
+    source="Xia et al. 2021, arXiv 2104.07908, algorithm 1",
     data={
         "source": "labelled rows of other languages; several are mixed, by their weights if they "
         "have some",
@@ -50,30 +50,31 @@ def metaxl(  # noqa: PLR0913 - one argument for each option
     *,
     network: Annotated[
         Literal["meta", "joint", "none"],
-        "how the networks are learned: by the hypergradient; by the training loss, the paper's "
-        "ablation; or no networks, plain joint training",
+        "how networks are learned: by looking a step ahead; by the training loss, which is the "
+        "paper's ablation; or there are none, plain joint training",
     ] = "meta",
     target_batch_size: Annotated[
         int | None,
         AtLeast(2),
-        "target inputs a step, half of them to evaluate by; default batch_size",
+        "target inputs a step, of which meta-learning evaluates by half; default batch_size",
     ] = None,
     halves: Annotated[
         Literal["each_step", "fixed"],
-        "whether each step divides its target rows anew, or the rows are divided once",
+        "whether each step divides its own target rows, or all rows are divided once for all",
     ] = "each_step",
     algorithm: Annotated[
         Literal["double_backward", "forward_over_reverse", "split_difference", "split_forward"],
-        "how the hypergradient is computed; the first three words of docs/explanation/metaxl.md",
+        "way to the networks' gradient: the fastest; for little memory, at any layer; for little "
+        "memory, after the last layer, with any attention; the same, exact, with `eager` alone",
     ] = "double_backward",
     main_gradient: Annotated[
         Literal["lagged", "fresh"],
-        "whether the main parameters move along the gradient of before the networks moved, or of "
-        "after, as in the paper",
+        "whether the main gradient is that of before the networks moved, or computed again after, "
+        "as in the paper",
     ] = "lagged",
     inner: Annotated[
         Literal["sgd", "adam_diag"],
-        "the step that is looked ahead: plain, as in the paper, or scaled like Adam's",
+        "the step that is looked ahead by: plain, as in the paper, or scaled like Adam's",
     ] = "sgd",
     objective: Annotated[
         Literal["inner_product", "cosine"],
@@ -114,8 +115,11 @@ def metaxl(  # noqa: PLR0913 - one argument for each option
     under ``networks``, one for each source.
 
     The rows of the target are drawn again and again; epochs count the source rows. What the paper
-    did: full fine-tuning, 20 epochs at 3e-5, networks at 1e-6, ``main_gradient: fresh``,
-    ``init: paper``, ``max_grad_norm: 10``.
+    did: ``adapter: full``, 20 epochs at 3e-5, networks at 1e-6 with ``init: paper``,
+    ``main_gradient: fresh``, ``max_grad_norm: 10``.
+
+    Rates of 1e-6 are for networks with the paper's start: those that start by adding nothing would
+    stay there. The log's ``network_share`` tells how much they add.
     """
     del attention  # the model was loaded with it
     from xlmerge_metaxl.trainers._modules.train import Options, train

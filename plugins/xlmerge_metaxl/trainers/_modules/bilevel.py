@@ -144,7 +144,7 @@ class Bilevel:
 class Joint:
     """Gradients of joint training: networks, if there are any, learn by the training loss itself.
 
-    The paper's ablation (section 5.3) with networks, and its baseline without.
+    The paper's ablation with networks, and its baseline without.
 
     Args:
         losses: Of batches.

@@ -195,6 +195,7 @@ def _step(
     target = options.target_batch_size or fitting.batch_size
     draws = {"source": Draw(role="source", batch_size=fitting.batch_size)}
     settings = {"metaxl": repr(options)}
+    rarely = frozenset(phi)  # a source may not have been drawn, or its neurons sleep
     if options.network != "meta":
         draws["target"] = Draw(role="train", batch_size=target)
         step = Step(
@@ -202,6 +203,7 @@ def _step(
             draws=draws,
             logged=_JOINT_LOGGED,
             settings=settings,
+            may_stay=rarely,
         )
         return step, {**theta, **phi}, None
     if options.halves == "fixed":
@@ -222,6 +224,12 @@ def _step(
         fresh=options.main_gradient == "fresh",
         seed=work.seed,
     )
-    group = Group(names=frozenset(phi), learning_rate=options.meta_learning_rate)
-    step = Step(gradients=gradients, draws=draws, groups=(group,), logged=LOGGED, settings=settings)
+    step = Step(
+        gradients=gradients,
+        draws=draws,
+        groups=(Group(names=rarely, learning_rate=options.meta_learning_rate),),
+        logged=LOGGED,
+        settings=settings,
+        may_stay=rarely,
+    )
     return step, {**theta, **phi}, algorithm
