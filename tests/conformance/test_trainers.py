@@ -51,5 +51,19 @@ class TestAffineLanguageAdapter(TestLanguageAdapter, name="language_adapter"):
     adapter = "seq_bn_affine"
 
 
+class TestMetaxl(Suite, name="metaxl"):
+    data: ClassVar = {"source": LABELLED, "train": LABELLED, "validation": LABELLED[:2]}
+    task = "sequence_classification"
+
+
+class TestMetaxlOnALanguage(Suite, name="metaxl"):
+    data: ClassVar = {"source": LABELLED, "train": LABELLED}
+    task = "sequence_classification"
+    adapter = "lora"
+    options: ClassVar = {**SHORT, "algorithm": "split_difference", "main_gradient": "fresh"}
+    beneath: ClassVar = {"language": "seq_bn_affine"}
+    on = "language"
+
+
 def test_no_trainer_is_left_out() -> None:
     assert set(TRAINERS) == TESTED

@@ -114,10 +114,13 @@ def test_file_halves(files: tuple[Any, ...], words: str) -> None:
 
 
 def test_the_live_half() -> None:
-    for live in (None, LiveHalf(), LiveHalf(install="acme.model:install")):
+    named = (LiveHalf(install="acme.model:install"), LiveHalf(make="acme.model:make"))
+    for live in (None, LiveHalf(), *named):
         assert check_architecture(dataclasses.replace(plain, live=live))
     with pytest.raises(PluginError, match=r"'acme\.model\.install', is not `module:function`"):
         check_architecture(dataclasses.replace(plain, live=LiveHalf(install="acme.model.install")))
+    with pytest.raises(PluginError, match=r"`make` of its live half, 3, is not `module:function`"):
+        check_architecture(dataclasses.replace(plain, live=LiveHalf(make=3)))
     with pytest.raises(
         PluginError, match=r"its live half is 'acme.model:install'.*expected LiveHalf"
     ):

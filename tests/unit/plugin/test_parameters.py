@@ -26,6 +26,14 @@ from xlmerge.plugin.parameters import REQUIRED, parameter_spec, parameter_specs
         (bool, True, "true or false, default true"),
         (Literal["mean", "sum"], "sum", "mean or sum, default sum"),
         (Annotated[str | None, "a text"], REQUIRED, "text, required"),
+        (tuple[int, ...], (-1,), "list of whole numbers, default -1"),
+        (
+            Annotated[tuple[int, ...], AtLeast(0)],
+            (0, 2),
+            "list of whole numbers at least 0, default 0, 2",
+        ),
+        (tuple[Literal["a", "b"], ...], REQUIRED, "list of a or b, required"),
+        (tuple[float, ...] | None, None, "list of numbers, default none"),
     ],
 )
 def test_describe(annotation: Any, default: Any, words: str) -> None:
@@ -37,6 +45,10 @@ def test_describe(annotation: Any, default: Any, words: str) -> None:
     [
         (list, REQUIRED, "a parameter is float, int, bool, str or a Literal"),
         (int | float, REQUIRED, "a parameter has one type"),
+        (tuple[int, int], REQUIRED, "or a tuple of one of these"),
+        (tuple[tuple[int, ...], ...], REQUIRED, "or a tuple of one of these"),
+        (tuple[int, ...], (), "the default breaks its own declaration"),
+        (tuple[int, ...], (0.5,), "the default breaks its own declaration"),
         (Literal["a", 1], REQUIRED, "choices are texts"),
         (Annotated[float, Between(0, 1), AtLeast(0)], REQUIRED, "one range and one text"),
         (Annotated[float, 3], REQUIRED, "one range and one text"),
@@ -53,6 +65,8 @@ SHARE = ParameterSpec(name="share", type=float, range=Between(0, 1, open_high=Tr
 COUNT = ParameterSpec(name="count", type=int, range=AtLeast(1), optional=True)
 FLAG = ParameterSpec(name="flag", type=bool)
 KIND = ParameterSpec(name="kind", type=str, choices=("mean", "sum"))
+PLACES = ParameterSpec(name="places", type=int, range=AtLeast(-1), many=True)
+RATES = ParameterSpec(name="rates", type=float, many=True, optional=True)
 
 
 @pytest.mark.parametrize(
@@ -87,6 +101,45 @@ def test_good_values(spec: ParameterSpec, value: Any) -> None:
     ],
 )
 def test_bad_values(spec: ParameterSpec, value: Any) -> None:
+    with pytest.raises(ParameterError, match=f"`{spec.name}` expects .*; found "):
+        spec.check(value)
+
+
+@pytest.mark.parametrize(
+    ("spec", "value", "checked"),
+    [
+        (PLACES, [1, -1], (1, -1)),
+        (PLACES, (2,), (2,)),
+        (PLACES, 3, (3,)),
+        (RATES, [1, 0.5], (1.0, 0.5)),
+        (RATES, None, None),
+    ],
+)
+def test_lists_become_tuples_and_one_value_a_list_of_one(
+    spec: ParameterSpec, value: Any, checked: Any
+) -> None:
+    found = spec.check(value)
+    assert found == checked
+    assert found is None or all(type(each) is spec.type for each in found)
+
+
+@pytest.mark.parametrize(
+    ("spec", "value"),
+    [
+        (PLACES, []),
+        (PLACES, None),
+        (PLACES, "1"),
+        (PLACES, [1, "2"]),
+        (PLACES, [1, True]),
+        (PLACES, [1.5]),
+        (PLACES, [0, -2]),
+        (PLACES, [[1]]),
+        (PLACES, {1: 2}),
+        (RATES, [None]),
+        (RATES, [math.nan]),
+    ],
+)
+def test_bad_lists(spec: ParameterSpec, value: Any) -> None:
     with pytest.raises(ParameterError, match=f"`{spec.name}` expects .*; found "):
         spec.check(value)
 

@@ -99,7 +99,8 @@ def _check(work: Training, options: Options, fitting: FitOptions) -> None:
     """What has no meaning together."""
     if fitting.bf16:
         raise ParameterError(
-            f"{work.name}: `bf16` rounds what the hypergradient is a difference of",
+            f"{work.name}: metaxl computes in float32; `bf16` rounds what the hypergradient is a "
+            "difference of",
             hint="leave it out",
         )
     several = len(options.layers) > 1 and options.network_config.get("stop_gradient")
