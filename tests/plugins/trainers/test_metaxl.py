@@ -150,7 +150,7 @@ def test_sources_of_like_names_keep_networks_apart(
     names: tuple[str, str], base: Path, tmp_path: Path
 ) -> None:
     work = tiny.make_training(base, tmp_path, "metaxl", names={"source": names})
-    tiny.run(work, "metaxl", **SHORT)
+    tiny.run(work, "metaxl", **{**SHORT, "batch_size": 12})
     assert len(list((tmp_path / "out" / "networks").iterdir())) == 2
 
 
@@ -161,7 +161,9 @@ def test_a_source_that_is_hardly_drawn_costs_no_result(
     source = [(tiny.labelled(20, 3), 1e6), (tiny.labelled(20, 4), 1.0)]
     data = {"source": source, "train": tiny.labelled(20, 1)}
     work = tiny.make_training(base, tmp_path, "metaxl", data=data)
-    tiny.run(work, "metaxl", **{**SHORT, "steps": 6}, network=network)
+    with pytest.warns(UserWarning, match="the networks of bb are as they began"):
+        report = tiny.run(work, "metaxl", **{**SHORT, "steps": 6}, network=network)
+    assert report["unmoved_networks"] == ["bb"]
     assert (work.output / "networks" / "bb" / "pytorch_adapter.bin").is_file()
 
 

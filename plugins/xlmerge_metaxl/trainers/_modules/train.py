@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 import zlib
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import torch
 
 from xlmerge.errors import DataError, ParameterError
 from xlmerge.runtime.distributed import rank
@@ -86,13 +89,44 @@ def train(work: Training, options: Options, shared: Mapping[str, Any]) -> None:
     with staged(work) as stage, _networks(work, options) as networks:
         work.report["composition"] = stage.tree
         step, parameters, algorithm = _step(work, options, fitting, stage, networks)
+        before = _state(work, networks)
         fit(work, parameters, fitting, runs=stage.runs, step=step)
+        _tell_unmoved(work, before, _state(work, networks))
         if isinstance(algorithm, SplitDifference) and algorithm.error is not None:
             work.report["difference_error"] = algorithm.error
         if rank() == 0:
             work.live.save_adapter(work.name, work.output, head=work.name)
             for folder, name in networks.items():
                 work.live.save_adapter(name, work.output / "networks" / folder)
+
+
+def _state(work: Training, networks: Mapping[str, str]) -> dict[str, list[torch.Tensor]]:
+    """Name of each network's folder to copies of its parameters."""
+    return {
+        folder: [p.detach().clone() for p in work.live.adapter_parameters(name).values()]
+        for folder, name in networks.items()
+    }
+
+
+def _tell_unmoved(
+    work: Training,
+    before: Mapping[str, list[torch.Tensor]],
+    after: Mapping[str, list[torch.Tensor]],
+) -> None:
+    """Warn of networks that learned nothing at all: no row of their source was drawn."""
+    unmoved = [
+        folder
+        for folder, tensors in after.items()
+        if all(torch.equal(a, b) for a, b in zip(before[folder], tensors, strict=True))
+    ]
+    if unmoved:
+        work.report["unmoved_networks"] = unmoved
+        if rank() == 0:
+            warnings.warn(
+                f"{work.name}: the networks of {', '.join(unmoved)} are as they began: train "
+                "longer, or draw their sources more often",
+                stacklevel=2,
+            )
 
 
 def _check(work: Training, options: Options, fitting: FitOptions) -> None:
