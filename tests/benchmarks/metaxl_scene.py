@@ -7,21 +7,18 @@ each of them changes a little; what a step costs does not depend on what the par
 
 from __future__ import annotations
 
-import ctypes
 import json
-import os
 import sys
 import time
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import torch
+from metaxl_memory import allocate, allocated, allocated_cuda, resident, saved
 from metaxl_peer import ReleasedStep
 
 from builders import tiny_training as tiny
@@ -41,7 +38,6 @@ STEPS: dict[str, dict[str, str]] = {
 """What is measured, and which options of the trainer make it; the last is no option."""
 
 RATE, BATCHES = 1e-5, 4
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of malloc.h
 
 
 def measure(asked: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -55,20 +51,22 @@ def measure(asked: dict[str, Any]) -> dict[str, dict[str, Any]]:
     cuda = asked["device"] == "cuda"
     # Tensors in pages of their own, which are given back with them: what is counted then are
     # tensors, and not the holes between them.
-    _allocate(mapped_from=1 << 14)
-    with _scene(asked) as steps:
+    allocate(mapped_from=1 << 14)
+    with _scene(asked) as (steps, model):
         found: dict[str, dict[str, Any]] = {name: {} for name in steps}
         for name, step in list(steps.items()):
             try:
                 step(0)
-            except ModelError as error:  # a kernel without second derivatives
+            except (ModelError, RuntimeError) as error:  # a kernel without second derivatives
+                if not isinstance(error, ModelError) and "derivative" not in str(error):
+                    raise
                 found[name] = {"error": str(error)}
                 del steps[name]
                 continue
-            found[name]["resident"] = None if cuda else _resident(step)
-            found[name]["tensors"] = _allocated_cuda(step) if cuda else _allocated(step)
-            found[name]["saved"] = _saved(step, asked["parameters"])
-        _allocate(mapped_from=1 << 25)  # what glibc itself arrives at after a while
+            found[name]["resident"] = None if cuda else resident(step)
+            found[name]["tensors"] = allocated_cuda(step) if cuda else allocated(step)
+            found[name]["saved"] = saved(step, model.parameters())
+        allocate(mapped_from=1 << 25)  # what glibc itself arrives at after a while
         torch.set_num_threads(asked["threads"])
         for step in steps.values():  # a round that does not count
             step(0)
@@ -83,7 +81,9 @@ def measure(asked: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 @contextmanager
-def _scene(asked: dict[str, Any]) -> Iterator[dict[str, Callable[[int], None]]]:
+def _scene(
+    asked: dict[str, Any],
+) -> Iterator[tuple[dict[str, Callable[[int], None]], torch.nn.Module]]:
     from xlmerge.runtime.training import FitOptions, staged
     from xlmerge.runtime.training.batches import encoded
     from xlmerge.runtime.training.drawing import drawing_loader
@@ -119,7 +119,6 @@ def _scene(asked: dict[str, Any]) -> Iterator[dict[str, Callable[[int], None]]]:
         work.live.model.to(asked["device"])
         work.live.model.train()
         inputs = {role: encoded(work, role) for role in ("source", "train")}
-        asked["parameters"] = {p.untyped_storage().data_ptr() for p in work.live.model.parameters()}
         for name in asked["steps"]:
             options = _options(train, asked["layer"], STEPS[name])
             own = networks if options.network != "none" else {}
@@ -136,7 +135,7 @@ def _scene(asked: dict[str, Any]) -> Iterator[dict[str, Callable[[int], None]]]:
                 steps[name] = lambda at, peer=peer, batches=batches: peer(batches[at % BATCHES])
             else:
                 steps[name] = _ours(step.gradients, batches, theta, phi)
-        yield steps
+        yield steps, work.live.model
 
 
 def _options(train: Any, layer: int, chosen: dict[str, str]) -> Any:
@@ -204,104 +203,6 @@ def _timed(step: Callable[[int], None], number: int, cuda: bool) -> dict[str, fl
     if cuda:
         torch.cuda.synchronize()
     return {"wall": time.perf_counter() - clock, "cpu": time.process_time() - own}
-
-
-def _allocate(*, mapped_from: int) -> None:
-    """How large a block of memory has to be to have pages of its own, where malloc is glibc's."""
-    if hasattr(libc := ctypes.CDLL(None), "mallopt"):
-        libc.mallopt(_MMAP_THRESHOLD, mapped_from)
-        libc.mallopt(_TRIM_THRESHOLD, 2 * mapped_from)
-
-
-def _resident(step: Callable[[int], None]) -> int | None:
-    """Bytes by which the resident memory grows at most, in a copy of this process; None where the
-    system does not tell."""
-    if not Path("/proc/self/clear_refs").exists():
-        return None
-    reading, writing = os.pipe()
-    if child := os.fork():
-        os.close(writing)
-        with os.fdopen(reading) as pipe:
-            answer = pipe.read()
-        os.waitpid(child, 0)
-        return json.loads(answer) if answer else None
-    try:
-        step(0)  # the state of the optimizer, and whatever is made once
-        step(1)
-        ctypes.CDLL(None).malloc_trim(0)  # what was freed must not hide what is taken
-        Path("/proc/self/clear_refs").write_text("5")
-        before = _status("VmRSS")
-        step(2)
-        os.write(writing, json.dumps(_status("VmHWM") - before).encode())
-    finally:
-        os._exit(0)
-
-
-def _status(key: str) -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(key)) * 1024
-
-
-def _allocated(step: Callable[[int], None]) -> int:
-    """Bytes of tensors that a step makes and holds at most at one time, as torch's allocator has
-    it: what ``torch.cuda.max_memory_allocated`` is on an accelerator."""
-    from torch.profiler import ProfilerActivity, profile
-
-    step(0)
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
-        step(1)
-    events = profiled.profiler.kineto_results.events()
-    changes = sorted((e.start_ns(), e.nbytes()) for e in events if e.name() == "[memory]")
-    return max(accumulate(change for _, change in changes))
-
-
-def _allocated_cuda(step: Callable[[int], None]) -> int:
-    step(0)
-    torch.cuda.synchronize()
-    torch.cuda.reset_peak_memory_stats()
-    before = torch.cuda.memory_allocated()
-    step(1)
-    torch.cuda.synchronize()
-    return torch.cuda.max_memory_allocated() - before
-
-
-def _saved(step: Callable[[int], None], parameters: set[int]) -> int | None:
-    """Bytes that are kept for backward passes at most at one time, without the parameters; None
-    where the step goes through torch.func, which cannot count them."""
-    held: dict[int, list[int]] = {}
-    now = most = 0
-
-    def drop(place: int) -> None:
-        nonlocal now
-        held[place][0] -= 1
-        if not held[place][0]:
-            now -= held.pop(place)[1]
-
-    class Kept:
-        def __init__(self, tensor: torch.Tensor) -> None:
-            self.tensor = tensor
-
-    def pack(tensor: torch.Tensor) -> Kept:
-        nonlocal now, most
-        kept, storage = Kept(tensor), tensor.untyped_storage()
-        place = storage.data_ptr()
-        if place not in parameters:
-            if place not in held:
-                held[place] = [0, storage.nbytes()]
-                now += storage.nbytes()
-                most = max(most, now)
-            held[place][0] += 1
-            weakref.finalize(kept, drop, place)
-        return kept
-
-    try:
-        with torch.autograd.graph.saved_tensors_hooks(pack, lambda kept: kept.tensor):
-            step(0)
-    except ModelError as error:
-        if "saved tensor hooks" not in str(error):
-            raise
-        return None
-    return most
 
 
 if __name__ == "__main__":

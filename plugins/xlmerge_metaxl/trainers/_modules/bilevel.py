@@ -88,7 +88,9 @@ class Bilevel:
         source = _mean(self._algorithm.source(batches["source"]))
         self._losses.share = None
         target = _mean(_target(self._losses, batches["target"], self._theta))
-        gradients = [a + b for a, b in zip(source.gradients, target.gradients, strict=True)]
+        pairs = zip(source.gradients, target.gradients, strict=True)
+        # In place where the target's own are not needed again: they may be as large as the model.
+        gradients = [a + b for a, b in pairs] if self._fresh else [b.add_(a) for a, b in pairs]
         factor = adam_diagonal(gradients, moment.optimizer, self._theta) if self._adam else None
         meta = self._evaluation(batches["meta"], gradients, factor, moment)
         scaled = meta.gradients
