@@ -6,6 +6,7 @@ and write while the others wait.
 
 from __future__ import annotations
 
+import atexit
 import os
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -68,6 +69,15 @@ def _join() -> None:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK") or 0))
         backend = "cpu:gloo,cuda:nccl"
     torch.distributed.init_process_group(backend, timeout=_PATIENCE)
+    atexit.register(_leave)
+
+
+def _leave() -> None:
+    """Leave the group before Python ends; its threads would abort the process now and then."""
+    import torch.distributed
+
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def sum_of_all(tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:

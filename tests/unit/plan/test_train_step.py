@@ -85,7 +85,7 @@ def test_a_description_is_plain_data_without_the_device(tmp_path: Path) -> None:
         ({"with": {"steps": 0}}, ["at least 1", "found 0"]),
         ({"with": {"schedule": "cosine"}}, ["linear, constant", "'cosine'"]),
         ({"with": {"seed": -1}}, ["`seed`", "at least 0"]),
-        ({"with": {"dtype": "int8"}}, ["`dtype`", "float32, bfloat16, float16"]),
+        ({"with": {"dtype": "int8"}}, ["`dtype`", "float32, float64, bfloat16, float16"]),
         ({"with": {"device": 0}}, ["`device`", "text"]),
         ({"adapter": "seq_bm"}, ["no adapter configuration 'seq_bm'", "did you mean `seq_bn`"]),
         ({"adapter": {"config": "x"}}, ["no adapter configuration 'x'", "seq_bn_inv"]),
