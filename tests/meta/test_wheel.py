@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 MODEL_SIDE = {"adapters", "datasets", "peft", "seqeval", "torch", "transformers"}
-PLUGINS = ["adamergex", "language_arithmetic", "madx", "standard"]
+PLUGINS = ["adamergex", "language_arithmetic", "madx", "metaxl", "standard"]
 
 
 def python(*arguments: str, cwd: Path) -> str:
