@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
-from xlmerge.cli import main
+# Imported before a test replaces `discover`: they would keep the replacement.
+from xlmerge.cli import carrying_out, demonstration, main  # noqa: F401
 
 from . import folders
 

@@ -45,8 +45,9 @@ STEPS: dict[str, Any] = {
 def runtime(monkeypatch: pytest.MonkeyPatch) -> FakeRuntime:
     fake = FakeRuntime()
     fake.install(monkeypatch)
-    monkeypatch.setattr("xlmerge.plugin.discover", live_registry)
+    # In this order: what is imported while the first is replaced would keep the replacement.
     monkeypatch.setattr("xlmerge.cli.carrying_out.discover", live_registry)
+    monkeypatch.setattr("xlmerge.plugin.discover", live_registry)
     return fake
 
 
