@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import os
 import signal
-import subprocess
-import sys
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,8 +11,11 @@ pytestmark = pytest.mark.libraries
 torch = pytest.importorskip("torch")
 
 from builders import tiny_training as tiny  # noqa: E402
+from builders.launched import LAUNCHERS, equal, launched, logs  # noqa: E402
 
-SCRIPT = Path(tiny.__file__)
+if TYPE_CHECKING:
+    from pathlib import Path
+
 SETTINGS: dict[str, Any] = {
     "steps": 12,
     "batch_size": 8,
@@ -26,20 +24,6 @@ SETTINGS: dict[str, Any] = {
     "save_every": 3,
     "evaluate_every": 4,
     "log_every": 2,
-}
-LAUNCHERS = {
-    "torchrun": ("torch.distributed.run", "--standalone", "--nproc-per-node", "2"),
-    "accelerate": (
-        *(
-            "accelerate.commands.launch",
-            "--multi_gpu",
-            "--num_processes",
-            "2",
-            "--num_machines",
-            "1",
-        ),
-        *("--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"),
-    ),
 }
 WAYS: dict[str, dict[str, Any]] = {
     "double_backward": {"algorithm": "double_backward"},
@@ -53,25 +37,6 @@ def _train(base: Path, folder: Path, **options: Any) -> dict[str, Any]:
     work = tiny.make_training(base, folder, "metaxl", dtype=dtype)
     tiny.run(work, "metaxl", **{**SETTINGS, **options})
     return tiny.weights(folder)
-
-
-def _process(*command: str, **asked: Any) -> subprocess.CompletedProcess[str]:
-    content = json.dumps(
-        {**SETTINGS, **{k: str(v) if k in {"base", "folder"} else v for k, v in asked.items()}}
-    )
-    environment = {**os.environ, "PYTHONPATH": str(SCRIPT.parents[1])}
-    return subprocess.run(
-        [sys.executable, *command, str(SCRIPT), content],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-
-
-def _equal(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    return one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)
 
 
 def _kinds(found: dict[str, Any]) -> set[str]:
@@ -91,18 +56,15 @@ def test_a_killed_training_goes_on_to_the_same_bits(
     whole = _train(base, tmp_path / "whole", **options)
     assert _kinds(whole) == {"network-0", "network-1", "heads", ""}
     folder = tmp_path / "killed"
-    killed = _process(base=base, folder=folder, kind="metaxl", kill_at=8, **options)
+    killed = launched(**SETTINGS, base=base, folder=folder, kind="metaxl", kill_at=8, **options)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert not list((folder / "out").rglob("*.bin"))
     assert (folder / "scratch" / "checkpoint-000006").is_dir()
     work = tiny.make_training(base, folder, "metaxl")
     report = tiny.run(work, "metaxl", **{**SETTINGS, **options})
     assert report["resumed_from"] == 6
-    assert _equal(whole, tiny.weights(folder))
-    logs = [(tmp_path / f / "out" / "log.jsonl").read_text() for f in ("whole", "killed")]
-    one, other = ([json.loads(line) for line in log.splitlines()] for log in logs)
-    for line in (*one, *other):
-        line.pop("seconds")
+    assert equal(whole, tiny.weights(folder))
+    one, other = logs(tmp_path / "whole", folder)
     assert one == other
 
 
@@ -110,7 +72,7 @@ def test_another_seed_gives_other_bits(base: Path, tmp_path: Path) -> None:
     one = _train(base, tmp_path / "one")
     work = tiny.make_training(base, tmp_path / "other", "metaxl", seed=1)
     tiny.run(work, "metaxl", **SETTINGS)
-    assert not _equal(one, tiny.weights(tmp_path / "other"))
+    assert not equal(one, tiny.weights(tmp_path / "other"))
 
 
 def test_a_checkpoint_of_other_options_is_no_use(base: Path, tmp_path: Path) -> None:
@@ -144,7 +106,7 @@ def _close(found: dict[str, Any], wanted: dict[str, Any]) -> None:
     assert found.keys() == wanted.keys()
     for name, tensor in wanted.items():
         torch.testing.assert_close(found[name], tensor, rtol=0, atol=1e-8, msg=name)
-    assert not _equal(found, wanted), "sums round otherwise: were there parts at all?"
+    assert not equal(found, wanted), "sums round otherwise: were there parts at all?"
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -162,8 +124,9 @@ def test_two_processes_give_what_one_gives(
 ) -> None:
     options = {**WAYS[way], "dtype": "float64"}
     one = _train(base_without_dropout, tmp_path / "one", **options)
-    done = _process(
-        *("-m", *LAUNCHERS[launcher]),
+    done = launched(
+        *LAUNCHERS[launcher],
+        **SETTINGS,
         base=base_without_dropout,
         folder=tmp_path / "two",
         kind="metaxl",

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import os
 import signal
-import subprocess
-import sys
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,8 +11,11 @@ pytestmark = pytest.mark.libraries
 torch = pytest.importorskip("torch")
 
 from builders import tiny_training as tiny  # noqa: E402
+from builders.launched import LAUNCHERS, equal, launched, logs  # noqa: E402
 
-SCRIPT = Path(tiny.__file__)
+if TYPE_CHECKING:
+    from pathlib import Path
+
 SETTINGS: dict[str, Any] = {
     "steps": 12,
     "batch_size": 8,
@@ -33,39 +31,17 @@ def _train(base: Path, folder: Path, kind: str, **options: Any) -> dict[str, Any
     return tiny.weights(folder)
 
 
-def _process(*command: str, **asked: Any) -> subprocess.CompletedProcess[str]:
-    content = json.dumps(
-        {**SETTINGS, **{k: str(v) if k in {"base", "folder"} else v for k, v in asked.items()}}
-    )
-    environment = {**os.environ, "PYTHONPATH": str(SCRIPT.parents[1])}
-    return subprocess.run(
-        [sys.executable, *command, str(SCRIPT), content],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
-def _equal(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    return one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)
-
-
 @pytest.mark.parametrize("kind", ["language", "task"])
 def test_a_killed_training_goes_on_to_the_same_bits(kind: str, base: Path, tmp_path: Path) -> None:
     whole = _train(base, tmp_path / "whole", kind)
     folder = tmp_path / "killed"
-    killed = _process(base=base, folder=folder, kind=kind, kill_at=8)
+    killed = launched(**SETTINGS, base=base, folder=folder, kind=kind, kill_at=8)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert not list((folder / "out").glob("*.bin"))
     assert (folder / "scratch" / "checkpoint-000006").is_dir()
     resumed = _train(base, folder, kind)
-    assert _equal(whole, resumed)
-    logs = [(tmp_path / f / "out" / "log.jsonl").read_text() for f in ("whole", "killed")]
-    one, other = ([json.loads(line) for line in log.splitlines()] for log in logs)
-    for line in (*one, *other):
-        line.pop("seconds")
+    assert equal(whole, resumed)
+    one, other = logs(tmp_path / "whole", folder)
     assert one == other
 
 
@@ -73,7 +49,7 @@ def test_another_seed_gives_other_bits(base: Path, tmp_path: Path) -> None:
     one = _train(base, tmp_path / "one", "language")
     work = tiny.make_training(base, tmp_path / "other", "language", seed=1)
     tiny.run(work, "language", **SETTINGS)
-    assert not _equal(one, tiny.weights(tmp_path / "other"))
+    assert not equal(one, tiny.weights(tmp_path / "other"))
 
 
 @pytest.mark.parametrize("kind", ["language", "task"])
@@ -84,14 +60,15 @@ def test_parts_of_a_step_add_up(kind: str, base_without_dropout: Path, tmp_path:
     )
     for name, tensor in one.items():
         torch.testing.assert_close(parts[name], tensor, rtol=0, atol=1e-6)
-    assert not _equal(one, parts), "in parts sums round otherwise: were there parts at all?"
+    assert not equal(one, parts), "in parts sums round otherwise: were there parts at all?"
 
 
 def test_two_processes_give_what_one_gives(base_without_dropout: Path, tmp_path: Path) -> None:
     one = _train(base_without_dropout, tmp_path / "one", "language")
     two = tmp_path / "two"
-    done = _process(
-        *("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"),
+    done = launched(
+        *LAUNCHERS["torchrun"],
+        **SETTINGS,
         base=base_without_dropout,
         folder=two,
         kind="language",
@@ -100,4 +77,4 @@ def test_two_processes_give_what_one_gives(base_without_dropout: Path, tmp_path:
     found = tiny.weights(two)
     for name, tensor in one.items():
         torch.testing.assert_close(found[name], tensor, rtol=0, atol=1e-6)
-    assert not _equal(one, found), "two processes round otherwise: were there two at all?"
+    assert not equal(one, found), "two processes round otherwise: were there two at all?"
