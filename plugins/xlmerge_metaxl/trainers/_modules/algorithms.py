@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import add
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
@@ -12,14 +14,14 @@ from xlmerge_metaxl._modules.randomness import Randomness
 from xlmerge_metaxl._modules.splitting import Border
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from torch import nn
 
     from xlmerge.runtime import Batch
     from xlmerge_metaxl.trainers._modules.losses import Losses
 
-__all__ = ["ALGORITHMS", "Algorithm", "sums"]
+__all__ = ["ALGORITHMS", "Algorithm", "Sums", "added", "sums"]
 
 _SAFE = (
     "`attention: eager` has second derivatives, and so has `algorithm: split_difference` with any "
@@ -72,8 +74,13 @@ def sums(
     return Sums(plain, loss.detach(), items), found
 
 
+def added(parts: Iterable[Sums]) -> Sums:
+    """The sum of some sums, of one at least."""
+    return reduce(add, parts)
+
+
 class _Base:
-    """Losses and the parameters to differentiate by.
+    """Losses and the parameters to differentiate by; the source gradient, batch by batch.
 
     Args:
         losses: Of the training.
@@ -94,6 +101,20 @@ class _Base:
         self._main, self._networks = list(theta.values()), list(phi.values())
         self._place = min(places)
 
+    def source(self, batches: Sequence[Batch]) -> Sums:
+        """See :class:`Algorithm`."""
+        self._seen: list[Any] = []
+        return added(self._first(batch, alone=len(batches) == 1) for batch in batches)
+
+    def _first(self, batch: Batch, *, alone: bool) -> Sums:
+        """Sums of one batch, of which :attr:`_seen` keeps what :meth:`along` needs.
+
+        Args:
+            batch: Inputs.
+            alone: Whether the step has no other.
+        """
+        raise NotImplementedError
+
     def _total(self, found: Sequence[list[torch.Tensor]]) -> list[torch.Tensor]:
         return [torch.stack(pieces).sum(0) for pieces in zip(*found, strict=True)]
 
@@ -101,20 +122,11 @@ class _Base:
 class DoubleBackward(_Base):
     """Reverse over reverse. A step in several parts computes the source gradient once more."""
 
-    def source(self, batches: Sequence[Batch]) -> Sums:
-        """See :class:`Algorithm`."""
-        self._batches: list[tuple[Batch, Randomness]] = []
-        self._graph: Sequence[torch.Tensor | None] | None = None
-        total: Sums | None = None
-        for batch in batches:
-            self._batches.append((batch, Randomness(self._main[0].device)))
-            loss, items = self._losses(batch, source=True)
-            found, graph = self._gradients(loss, items, graph=len(batches) == 1)
-            if len(batches) == 1:
-                self._graph = graph
-            total = found if total is None else total + found
-        assert total is not None, "no batch"  # noqa: S101
-        return total
+    def _first(self, batch: Batch, *, alone: bool) -> Sums:
+        self._seen.append((batch, Randomness(self._main[0].device)))
+        found, graph = sums(*self._losses(batch, source=True), self._main, graph=alone)
+        self._graph = graph if alone else None
+        return found
 
     def along(self, direction: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         """See :class:`Algorithm`."""
@@ -122,17 +134,11 @@ class DoubleBackward(_Base):
             graph, self._graph = self._graph, None
             return self._contract(graph, direction)
         found = []
-        for batch, randomness in self._batches:
+        for batch, randomness in self._seen:
             with randomness.again():
-                loss, items = self._losses(batch, source=True)
-                _, graph = self._gradients(loss, items, graph=True)
-            found.append(self._contract(graph, direction))
+                _, again = sums(*self._losses(batch, source=True), self._main, graph=True)
+            found.append(self._contract(again, direction))
         return self._total(found)
-
-    def _gradients(
-        self, loss: torch.Tensor, items: Any, *, graph: bool
-    ) -> tuple[Sums, Sequence[torch.Tensor | None]]:
-        return sums(loss, items, self._main, graph=graph)
 
     def _contract(
         self, graph: Sequence[torch.Tensor | None], direction: Sequence[torch.Tensor]
@@ -146,17 +152,11 @@ class DoubleBackward(_Base):
 class ForwardOverReverse(_Base):
     """Forward mode over reverse mode, for networks at any layer with little memory."""
 
-    def source(self, batches: Sequence[Batch]) -> Sums:
-        """See :class:`Algorithm`."""
-        self._batches: list[tuple[Batch, Randomness]] = []
-        total: Sums | None = None
-        for batch in batches:
-            self._batches.append((batch, Randomness(self._main[0].device)))
-            loss, items = self._losses(batch, source=True)
-            found, _ = sums(loss, items, self._main)
-            total = found if total is None else total + found
-        assert total is not None, "no batch"  # noqa: S101
-        return total
+    def _first(self, batch: Batch, *, alone: bool) -> Sums:
+        del alone
+        self._seen.append((batch, Randomness(self._main[0].device)))
+        found, _ = sums(*self._losses(batch, source=True), self._main)
+        return found
 
     def along(self, direction: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         """See :class:`Algorithm`."""
@@ -164,7 +164,7 @@ class ForwardOverReverse(_Base):
         names, found = dict(zip(self._theta, direction, strict=True)), []
         phi = {name: p.detach() for name, p in self._phi.items()}
         try:
-            for batch, randomness in self._batches:
+            for batch, randomness in self._seen:
 
                 def loss(main: Any, networks: Any, batch: Batch = batch) -> torch.Tensor:
                     value, _ = self._losses.at({**main, **networks}, batch, source=True)
@@ -190,29 +190,24 @@ class SplitDifference(_Base):
 
     error: float | None = None
 
-    def source(self, batches: Sequence[Batch]) -> Sums:
-        """See :class:`Algorithm`."""
-        self._borders: list[tuple[Batch, Border]] = []
-        total: Sums | None = None
-        for batch in batches:
-            border = Border(self._losses.model, self._place)
-            with border.recorded():
-                loss, items = self._losses(batch, source=True)
-            self._borders.append((batch, border))
-            found, _ = sums(loss, items, self._main)
-            total = found if total is None else total + found
-        assert total is not None, "no batch"  # noqa: S101
-        return total
+    def _first(self, batch: Batch, *, alone: bool) -> Sums:
+        del alone
+        border = Border(self._losses.model, self._place)
+        with border.recorded():
+            loss, items = self._losses(batch, source=True)
+        self._seen.append((batch, border))
+        found, _ = sums(loss, items, self._main)
+        return found
 
     def along(self, direction: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         """See :class:`Algorithm`."""
         share, self._losses.share = self._losses.share, None
         try:
-            return self._total([self._one(*each, direction) for each in self._borders])
+            return self._total([self._one(*each, direction) for each in self._seen])
         except (RuntimeError, NotImplementedError) as error:
             raise _no_second_derivative(error) from error
         finally:
-            self._losses.share, self._borders = share, []
+            self._losses.share, self._seen = share, []
 
     def _one(
         self, batch: Batch, border: Border, direction: Sequence[torch.Tensor]

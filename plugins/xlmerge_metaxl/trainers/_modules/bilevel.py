@@ -24,7 +24,7 @@ import torch
 from xlmerge.runtime.distributed import rank, sum_of_all, world_size
 from xlmerge_metaxl._modules.direction import adam_diagonal, cosine, cosine_direction
 from xlmerge_metaxl._modules.randomness import drawn_apart
-from xlmerge_metaxl.trainers._modules.algorithms import Sums, sums
+from xlmerge_metaxl.trainers._modules.algorithms import Sums, added, sums
 from xlmerge_metaxl.trainers._modules.losses import Share
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Bilevel:
         self._losses.share = share = Share()
         source = _mean(self._algorithm.source(batches["source"]))
         self._losses.share = None
-        target = _mean(_target(self._losses, batches["target"], self._theta))
+        target = _gradients(self._losses, batches["target"], self._theta, source=False)
         pairs = zip(source.gradients, target.gradients, strict=True)
         # In place where the target's own are not needed again: they may be as large as the model.
         gradients = [a + b for a, b in pairs] if self._fresh else [b.add_(a) for a, b in pairs]
@@ -103,7 +103,7 @@ class Bilevel:
             parameter.grad = gradient
         if self._fresh:
             moment.update(self._phi)
-            again = _mean(_plain(self._losses, batches["source"], self._theta))
+            again = _gradients(self._losses, batches["source"], self._theta, source=True)
             gradients = [a + b for a, b in zip(again.gradients, target.gradients, strict=True)]
         for parameter, gradient in zip(self._theta, gradients, strict=True):
             parameter.grad = gradient
@@ -132,14 +132,12 @@ class Bilevel:
             name: (p.detach() - moment.learning_rate * c).requires_grad_()
             for name, p, c in zip(self._names, self._theta, change, strict=True)
         }
-        total: Sums | None = None
+        by = list(moved.values())
         seed = zlib.crc32(f"{self._seed} {moment.step} {rank()} of {world_size()}".encode())
         with drawn_apart(self._theta[0].device, seed):
-            for batch in batches:
-                loss, items = self._losses.at(moved, batch, source=False)
-                found, _ = sums(loss, items, list(moved.values()))
-                total = found if total is None else total + found
-        assert total is not None, "no batch"  # noqa: S101
+            total = added(
+                sums(*self._losses.at(moved, batch, source=False), by)[0] for batch in batches
+            )
         return _mean(total)
 
 
@@ -169,9 +167,9 @@ class Joint:
         """Set the gradients of both losses, added."""
         del moment
         self._losses.share = share = Share()
-        source = _mean(_plain(self._losses, batches["source"], self._all))
+        source = _gradients(self._losses, batches["source"], self._all, source=True)
         self._losses.share = None
-        target = _mean(_target(self._losses, batches["target"], self._all))
+        target = _gradients(self._losses, batches["target"], self._all, source=False)
         pairs = zip(source.gradients, target.gradients, strict=True)
         for parameter, (a, b) in zip(self._all, pairs, strict=True):
             parameter.grad = a + b
@@ -183,26 +181,12 @@ class Joint:
         }
 
 
-def _plain(losses: Losses, batches: Sequence[Batch], parameters: Sequence[Any]) -> Sums:
-    """Sums over source rows, through their networks."""
-    return _over(losses, batches, parameters, source=True)
-
-
-def _target(losses: Losses, batches: Sequence[Batch], parameters: Sequence[Any]) -> Sums:
-    """Sums over target rows."""
-    return _over(losses, batches, parameters, source=False)
-
-
-def _over(
+def _gradients(
     losses: Losses, batches: Sequence[Batch], parameters: Sequence[Any], *, source: bool
 ) -> Sums:
-    total: Sums | None = None
-    for batch in batches:
-        loss, items = losses(batch, source=source)
-        found, _ = sums(loss, items, parameters)
-        total = found if total is None else total + found
-    assert total is not None, "no batch"  # noqa: S101
-    return total
+    """Means over the rows of all processes, which go through networks if they are a source's."""
+    parts = (sums(*losses(batch, source=source), parameters)[0] for batch in batches)
+    return _mean(added(parts))
 
 
 def _mean(local: Sums) -> Sums:
