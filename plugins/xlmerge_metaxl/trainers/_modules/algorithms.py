@@ -63,9 +63,16 @@ class Sums:
 
 
 def sums(
-    loss: torch.Tensor, items: Any, parameters: Sequence[torch.Tensor], *, graph: bool = False
+    of: tuple[torch.Tensor, Any], parameters: Sequence[torch.Tensor], *, graph: bool = False
 ) -> tuple[Sums, Sequence[torch.Tensor | None]]:
-    """Gradients of one batch, and the same with their graph if it is kept."""
+    """Gradients of one batch, and the same with their graph if it is kept.
+
+    Args:
+        of: Sum of its losses, and of how many items.
+        parameters: To differentiate by.
+        graph: Whether the graph is kept.
+    """
+    loss, items = of
     found = torch.autograd.grad(loss, parameters, create_graph=graph, allow_unused=True)
     plain = [
         torch.zeros_like(p) if g is None else g.detach()
@@ -124,7 +131,7 @@ class DoubleBackward(_Base):
 
     def _first(self, batch: Batch, *, alone: bool) -> Sums:
         self._seen.append((batch, Randomness(self._main[0].device)))
-        found, graph = sums(*self._losses(batch, source=True), self._main, graph=alone)
+        found, graph = sums(self._losses(batch, source=True), self._main, graph=alone)
         self._graph = graph if alone else None
         return found
 
@@ -136,7 +143,7 @@ class DoubleBackward(_Base):
         found = []
         for batch, randomness in self._seen:
             with randomness.again():
-                _, again = sums(*self._losses(batch, source=True), self._main, graph=True)
+                _, again = sums(self._losses(batch, source=True), self._main, graph=True)
             found.append(self._contract(again, direction))
         return self._total(found)
 
@@ -155,7 +162,7 @@ class ForwardOverReverse(_Base):
     def _first(self, batch: Batch, *, alone: bool) -> Sums:
         del alone
         self._seen.append((batch, Randomness(self._main[0].device)))
-        found, _ = sums(*self._losses(batch, source=True), self._main)
+        found, _ = sums(self._losses(batch, source=True), self._main)
         return found
 
     def along(self, direction: Sequence[torch.Tensor]) -> list[torch.Tensor]:
@@ -194,23 +201,23 @@ class SplitDifference(_Base):
         del alone
         border = Border(self._losses.model, self._place)
         with border.recorded():
-            loss, items = self._losses(batch, source=True)
+            loss = self._losses(batch, source=True)
         self._seen.append((batch, border))
-        found, _ = sums(loss, items, self._main)
+        found, _ = sums(loss, self._main)
         return found
 
     def along(self, direction: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         """See :class:`Algorithm`."""
         share, self._losses.share = self._losses.share, None
         try:
-            return self._total([self._one(*each, direction) for each in self._seen])
+            return self._total([self._one(*seen, along=direction) for seen in self._seen])
         except (RuntimeError, NotImplementedError) as error:
             raise _no_second_derivative(error) from error
         finally:
             self._losses.share, self._seen = share, []
 
     def _one(
-        self, batch: Batch, border: Border, direction: Sequence[torch.Tensor]
+        self, batch: Batch, border: Border, *, along: Sequence[torch.Tensor]
     ) -> list[torch.Tensor]:
         def bottom(main: Mapping[str, torch.Tensor]) -> torch.Tensor:
             return border.below(lambda: self._losses.at(main, batch, source=False))
@@ -220,10 +227,10 @@ class SplitDifference(_Base):
                 loss, _ = self._losses(batch, source=True)
             return loss
 
-        along = self._along(bottom, dict(zip(self._theta, direction, strict=True)))
+        moved = self._along(bottom, dict(zip(self._theta, along, strict=True)))
         states = border.states
         assert states is not None, "nothing was recorded"  # noqa: S101
-        return hypergradient.split(top, states, along, self._main, direction, self._networks)
+        return hypergradient.split(top, states, moved, self._main, along, self._networks)
 
     def _along(self, bottom: Any, direction: Mapping[str, torch.Tensor]) -> torch.Tensor:
         size = hypergradient.step_size(self._main[0].dtype)

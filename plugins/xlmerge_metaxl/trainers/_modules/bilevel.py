@@ -136,7 +136,7 @@ class Bilevel:
         seed = zlib.crc32(f"{self._seed} {moment.step} {rank()} of {world_size()}".encode())
         with drawn_apart(self._theta[0].device, seed):
             total = added(
-                sums(*self._losses.at(moved, batch, source=False), by)[0] for batch in batches
+                sums(self._losses.at(moved, batch, source=False), by)[0] for batch in batches
             )
         return _mean(total)
 
@@ -185,7 +185,7 @@ def _gradients(
     losses: Losses, batches: Sequence[Batch], parameters: Sequence[Any], *, source: bool
 ) -> Sums:
     """Means over the rows of all processes, which go through networks if they are a source's."""
-    parts = (sums(*losses(batch, source=source), parameters)[0] for batch in batches)
+    parts = (sums(losses(batch, source=source), parameters)[0] for batch in batches)
     return _mean(added(parts))
 
 
