@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from xlmerge.runtime.training.options import FitOptions
     from xlmerge.runtime.training.work import Training
 
-__all__ = ["Inputs", "encoded", "loader", "part_of", "schedule", "with_columns"]
+__all__ = ["Inputs", "Scheduled", "encoded", "loader", "part_of", "schedule", "with_columns"]
 
 
 class Inputs:
@@ -41,8 +41,13 @@ class Inputs:
         return len(self.lengths)
 
 
-class _Scheduled(Dataset[dict[str, Any]]):  # type: ignore[misc]
-    """The schedule; each input with its data set, and the seed that a task draws masks by."""
+class Scheduled(Dataset[dict[str, Any]]):  # type: ignore[misc]
+    """The inputs of a schedule, each with its data set and the seed that a task draws masks by.
+
+    Args:
+        schedule: In which order.
+        seed: Of masks.
+    """
 
     def __init__(self, schedule: Schedule, seed: int) -> None:
         self._schedule, self._seed = schedule, seed
@@ -149,7 +154,7 @@ def loader(
         ]
 
     return DataLoader(
-        _Scheduled(order, work.seed),
+        Scheduled(order, work.seed),
         batch_sampler=_Parts(steps=steps, batch=options.batch_size, parts=parts),
         collate_fn=collated,
         pin_memory=work.live.device.type == "cuda",

@@ -9,12 +9,11 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from xlmerge.errors import ParameterError
 from xlmerge.runtime.distributed import world_size
-from xlmerge.runtime.training.batches import part_of, schedule, with_columns
+from xlmerge.runtime.training.batches import Scheduled, part_of, schedule, with_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from xlmerge.runtime.data.schedule import Schedule
     from xlmerge.runtime.protocol import Batch, Features
     from xlmerge.runtime.training.batches import Inputs
     from xlmerge.runtime.training.options import FitOptions
@@ -34,15 +33,13 @@ class _Place(NamedTuple):
 
 
 class _Drawn(Dataset[tuple[_Place, dict[str, Any]]]):  # type: ignore[misc]
-    """The schedules of the roles; each input with its data set and the seed of its masks."""
+    """The inputs of all roles, with where they belong."""
 
-    def __init__(self, schedules: Mapping[str, Schedule], seed: int) -> None:
-        self._schedules, self._seed = schedules, seed
+    def __init__(self, roles: Mapping[str, Scheduled]) -> None:
+        self._roles = roles
 
     def __getitem__(self, place: _Place) -> tuple[_Place, dict[str, Any]]:
-        order = self._schedules[place.role]
-        source, _ = order.place(place.position)
-        return place, {**order[place.position], "mask_seed": self._seed, "source": source}
+        return place, self._roles[place.role][place.position]
 
 
 class _Steps(Sampler[list[_Place]]):  # type: ignore[misc]
@@ -99,13 +96,12 @@ def drawing_loader(
                 f"{parts} parts by {world_size()} processes",
                 hint="batch sizes count the inputs of a whole step: raise it",
             )
-    roles = {draw.role: draw.batch_size for draw in draws.values()}
-    schedules = {
-        role: schedule(
-            inputs[role], options, steps=steps, batch=batch, seed=_seed(work.seed, role, at)
-        )
-        for at, (role, batch) in enumerate(roles.items())
-    }
+    sizes = {draw.role: draw.batch_size for draw in draws.values()}
+    roles = {}
+    for at, (role, size) in enumerate(sizes.items()):
+        seed = _seed(work.seed, role, at)
+        order = schedule(inputs[role], options, steps=steps, batch=size, seed=seed)
+        roles[role] = Scheduled(order, work.seed)
     tokenizer, collate = work.live.tokenizer, work.task.collate
 
     def collated(found: Sequence[tuple[_Place, Features]]) -> dict[str, list[Batch]]:
@@ -118,7 +114,7 @@ def drawing_loader(
         return batches
 
     return DataLoader(
-        _Drawn(schedules, work.seed),
+        _Drawn(roles),
         batch_sampler=_Steps(draws, steps=steps, parts=parts),
         collate_fn=collated,
         pin_memory=work.live.device.type == "cuda",

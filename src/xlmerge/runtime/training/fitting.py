@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from xlmerge.errors import ParameterError, TrainingError
-from xlmerge.plugin.composition import tree_text
+from xlmerge.plugin.trees import tree_text
 from xlmerge.runtime.distributed import barrier, rank, world_size
 from xlmerge.runtime.quiet import quiet
 from xlmerge.runtime.training.batches import Inputs, encoded, loader

@@ -26,6 +26,7 @@ from transformers import (
 
 from xlmerge.errors import TrainingError
 from xlmerge.runtime.distributed import rank, share, world_size
+from xlmerge.runtime.training.optimizer import adamw
 from xlmerge.runtime.training.step import Moment, Updates
 
 if TYPE_CHECKING:
@@ -121,30 +122,9 @@ class Loop(Trainer):  # type: ignore[misc]
         return self._batches()
 
     def create_optimizer_and_scheduler(self, num_training_steps: int) -> None:
-        """AdamW on what is trained; vectors (biases, scales) do not decay."""
-        trained = self._trained.parameters
+        """AdamW on what is trained, with the schedule of the options."""
         groups = self._step.groups if self._step else ()
-        apart = frozenset[str]().union(*(group.names for group in groups))
-        parameters = [p for name, p in trained.items() if name not in apart]
-        self.optimizer = torch.optim.AdamW(
-            [
-                {
-                    "params": [p for p in parameters if p.ndim > 1],
-                    "weight_decay": self._options.weight_decay,
-                },
-                {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-                *(
-                    {
-                        "params": [p for name, p in trained.items() if name in group.names],
-                        "lr": group.learning_rate,
-                        "weight_decay": group.weight_decay,
-                    }
-                    for group in groups
-                ),
-            ],
-            lr=self._options.learning_rate,
-            fused=self.args.device.type in {"cpu", "cuda"},
-        )
+        self.optimizer = adamw(self._trained.parameters, self._options, groups)
         options = self._options
         self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(
             self.optimizer, lambda step: options.rate(step, num_training_steps)

@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from xlmerge.plugin.composition import Leaf, Node, tree_text
+from xlmerge.plugin.trees import Leaf, Node, tree_text
 from xlmerge.runtime.columns import columns_of
 from xlmerge.runtime.composing import compose
 from xlmerge.runtime.distributed import barrier, rank
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from xlmerge.plugin.composition import Tree
+    from xlmerge.plugin.trees import Tree
     from xlmerge.runtime.protocol import Batch, Outputs
     from xlmerge.runtime.training.work import Training
 

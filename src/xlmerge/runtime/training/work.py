@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from xlmerge.plugin.composition import Tree
+    from xlmerge.plugin.trees import Tree
     from xlmerge.runtime.live import LiveModel
     from xlmerge.runtime.protocol import Rows, TaskLogic
 
