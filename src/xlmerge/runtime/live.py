@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,7 @@ from xlmerge.runtime.base_model import find_base, load_adapter_model, load_token
 from xlmerge.runtime.device import pick_device, pick_dtype
 from xlmerge.runtime.guards import check_adapter, parts_of
 from xlmerge.runtime.loading import apart_from_random_state, read_adapter, read_head
-from xlmerge.runtime.own_kinds import add_kind
+from xlmerge.runtime.own_kinds import install_kinds
 from xlmerge.runtime.quiet import quiet
 
 if TYPE_CHECKING:
@@ -48,12 +47,7 @@ class LiveModel:
         self.tokenizer = tokenizer
         self.reference = reference
         self.registry = registry
-        for name, registered in registry.architectures.items():
-            live = registered.descriptor.live
-            if live is not None and live.install is not None:
-                _named(live.install)(model)
-            if live is not None and live.make is not None:
-                add_kind(model, name, _named(live.make))
+        install_kinds(model, registry)
         model.requires_grad_(requires_grad=False)
         model.eval()
 
@@ -133,14 +127,9 @@ class LiveModel:
             CheckpointError: The folder cannot be read.
             ModelError: The adapter does not fit the model; the model is as it was.
         """
-        self._check_new(name)
-        check_adapter(name, folder)
-        try:
+        with self._new_adapter(name):
+            check_adapter(name, folder)
             read_adapter(self.model, name, folder, leave_out=leave_out, reference=self.reference)
-        except XLMergeError:
-            self._drop(name)
-            raise
-        self._settle(name)
 
     def add_adapter(self, name: str, config: Mapping[str, Any], *, seed: int) -> None:
         """Add an untrained adapter.
@@ -157,25 +146,22 @@ class LiveModel:
         Raises:
             ModelError: The library refuses the configuration, or makes no invertible part of it.
         """
-        self._check_new(name)
         fields = {**config, "init_weights_seed": None} if "init_weights_seed" in config else config
-        try:
-            with apart_from_random_state(self.device):
-                torch.manual_seed(seed)
-                self.model.add_adapter(name, config=dict(fields), set_active=False)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            self._drop(name)
-            raise ModelError(f"the adapter {name!r} cannot be added: {error}") from error
         coupling = next((part for part in parts_of(config) if part.get("inv_adapter")), None)
-        if coupling is not None and not self.is_invertible(name):
-            self._drop(name)
-            raise ModelError(
-                f"the adapter {name!r} cannot be added: its configuration asks for an invertible "
-                f"part (`inv_adapter: {coupling['inv_adapter']}`), and the library puts none at "
-                f"the embeddings of {self.reference}",
-                hint="leave it out with `inv_adapter: null`",
-            )
-        self._settle(name)
+        with self._new_adapter(name):
+            try:
+                with apart_from_random_state(self.device):
+                    torch.manual_seed(seed)
+                    self.model.add_adapter(name, config=dict(fields), set_active=False)
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                raise ModelError(f"the adapter {name!r} cannot be added: {error}") from error
+            if coupling is not None and not self.is_invertible(name):
+                raise ModelError(
+                    f"the adapter {name!r} cannot be added: its configuration asks for an "
+                    f"invertible part (`inv_adapter: {coupling['inv_adapter']}`), and the library "
+                    f"puts none at the embeddings of {self.reference}",
+                    hint="leave it out with `inv_adapter: null`",
+                )
 
     def save_adapter(
         self, name: str, folder: Path, *, head: str | None = None, format_: str = "bin"
@@ -200,8 +186,10 @@ class LiveModel:
         return adapter_parameters(self.model, name)
 
     def delete_adapter(self, name: str) -> None:
-        """Take an adapter out of the model."""
-        self._drop(name)
+        """Take an adapter out of the model, if it is there."""
+        if name in self.adapters():
+            with quiet():
+                self.model.delete_adapter(name)
 
     # --- heads ------------------------------------------------------------------------------
 
@@ -211,20 +199,15 @@ class LiveModel:
         Raises:
             ModelError: There is such a head, or the library refuses the configuration.
         """
-        if name in self.model.heads:
-            raise ModelError(f"the model has a head {name!r} already")
-        active = self.model.active_head
-        try:
-            with apart_from_random_state(self.device):
-                torch.manual_seed(seed)
-                self.model.add_prediction_head_from_config(
-                    name, copy.deepcopy(dict(config)), set_active=False
-                )
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ModelError(f"the head {name!r} cannot be added: {error}") from error
-        finally:
-            self.model.active_head = active  # custom heads become active whatever one says
-        self._settle_head(name)
+        with self._new_head(name):
+            try:
+                with apart_from_random_state(self.device):
+                    torch.manual_seed(seed)
+                    self.model.add_prediction_head_from_config(
+                        name, copy.deepcopy(dict(config)), set_active=False
+                    )
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                raise ModelError(f"the head {name!r} cannot be added: {error}") from error
 
     def load_head(self, name: str, folder: Path) -> None:
         """Load the head that lies in an adapter's folder.
@@ -232,17 +215,8 @@ class LiveModel:
         Raises:
             ModelError: It does not fit the model, or is of a kind that is not known to it.
         """
-        if name in self.model.heads:
-            raise ModelError(f"the model has a head {name!r} already")
-        active = self.model.active_head
-        try:
+        with self._new_head(name):
             read_head(self.model, name, folder, reference=self.reference)
-        except XLMergeError:
-            self._drop_head(name)
-            raise
-        finally:
-            self.model.active_head = active
-        self._settle_head(name)
 
     def set_head(self, name: str | None) -> None:
         """Make a head the active one; None for none, so that forward gives hidden states."""
@@ -259,8 +233,10 @@ class LiveModel:
         return head_parameters(self.model, name)
 
     def delete_head(self, name: str) -> None:
-        """Take a head out of the model."""
-        self._drop_head(name)
+        """Take a head out of the model, if it is there."""
+        if name in self.model.heads:
+            with quiet():
+                self.model.delete_head(name)
 
     # --- running ----------------------------------------------------------------------------
 
@@ -303,37 +279,37 @@ class LiveModel:
 
     # --- the rest ---------------------------------------------------------------------------
 
-    def _check_new(self, name: str) -> None:
+    @contextmanager
+    def _new_adapter(self, name: str) -> Iterator[None]:
+        """Bring an adapter that is made meanwhile to where the model is, or take it out again."""
         if name in self.adapters():
             raise ModelError(f"the model has an adapter {name!r} already")
         if any(sign in name for sign in ".,/ ") or not name:
             raise ModelError(f"{name!r} is no name for an adapter: the libraries split it")
-
-    def _settle(self, name: str) -> None:
-        """Bring a new adapter to where the model is; the library leaves it trainable."""
+        try:
+            yield
+        except XLMergeError:
+            self.delete_adapter(name)
+            raise
         self.model.adapter_to(name, device=self.device, dtype=self.dtype)
         for parameter in self.adapter_parameters(name).values():
-            parameter.requires_grad_(requires_grad=False)
+            parameter.requires_grad_(requires_grad=False)  # the library leaves it trainable
         self.model.train(self.model.training)
 
-    def _settle_head(self, name: str) -> None:
+    @contextmanager
+    def _new_head(self, name: str) -> Iterator[None]:
+        """Bring a head that is made meanwhile to where the model is, or take it out again."""
+        if name in self.model.heads:
+            raise ModelError(f"the model has a head {name!r} already")
+        active = self.model.active_head
+        try:
+            yield
+        except XLMergeError:
+            self.delete_head(name)
+            raise
+        finally:
+            self.model.active_head = active  # custom heads become active whatever one says
         self.model.heads[name].to(device=self.device, dtype=self.dtype)
         for parameter in self.head_parameters(name).values():
             parameter.requires_grad_(requires_grad=False)
         self.model.heads[name].train(self.model.training)
-
-    def _drop(self, name: str) -> None:
-        if name in self.adapters():
-            with quiet():
-                self.model.delete_adapter(name)
-
-    def _drop_head(self, name: str) -> None:
-        if name in self.model.heads:
-            with quiet():
-                self.model.delete_head(name)
-
-
-def _named(place: str) -> Any:
-    """What ``module:function`` names."""
-    module, _, function = place.partition(":")
-    return getattr(import_module(module), function)

@@ -10,15 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from types import MethodType
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from adapters.configuration import AdapterConfig
 from torch import nn
 
 from xlmerge.errors import ModelError
 
-__all__ = ["Make", "add_kind", "parameters_of"]
+if TYPE_CHECKING:
+    from xlmerge.plugin.registry import Registry
+
+__all__ = ["Make", "add_kind", "install_kinds", "parameters_of"]
 
 Make: TypeAlias = Callable[[Any, Mapping[str, Any]], nn.Module]
 """A model and all fields of a configuration to the parameters of one adapter."""
@@ -35,6 +39,27 @@ class _OwnConfig(AdapterConfig):  # type: ignore[misc]
     def to_dict(self) -> dict[str, Any]:
         """All fields; the library's own writes those that its class declares."""
         return dict(self.__dict__)
+
+
+def install_kinds(model: Any, registry: Registry) -> None:
+    """Make all registered architectures known to a model.
+
+    Args:
+        model: A model of the adapters library.
+        registry: The architectures; those that the library knows need nothing.
+    """
+    for name, registered in registry.architectures.items():
+        live = registered.descriptor.live
+        if live is not None and live.install is not None:
+            _named(live.install)(model)
+        if live is not None and live.make is not None:
+            add_kind(model, name, _named(live.make))
+
+
+def _named(place: str) -> Any:
+    """What ``module:function`` names."""
+    module, _, function = place.partition(":")
+    return getattr(import_module(module), function)
 
 
 def add_kind(model: Any, name: str, make: Make) -> None:
