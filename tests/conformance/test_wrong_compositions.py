@@ -9,7 +9,7 @@ import pytest
 
 from xlmerge import testing
 from xlmerge.plugin import Child, Count, composition_rule
-from xlmerge.plugin.composition import parse_tree
+from xlmerge.plugin.trees import parse_tree
 from xlmerge.testing import Bench, registry_with
 from xlmerge.testing.compositions import _HEAD
 

@@ -22,7 +22,7 @@ def _written(labels: list[str], folder: Path, **cell: Any) -> dict[str, str]:
 
     from xlmerge.plan.orders import CellOrder
     from xlmerge.plan.request import DataRequest
-    from xlmerge.plugin.composition import Leaf
+    from xlmerge.plugin.trees import Leaf
     from xlmerge.runtime.kept_cells import KeptCell
     from xlmerge.runtime.result_files import row_names, write_predictions
 

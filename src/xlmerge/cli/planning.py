@@ -9,7 +9,7 @@ import click
 
 from xlmerge.cli.output import count
 from xlmerge.plan import EvaluateStepPlan, LateMergePlan, TrainStepPlan
-from xlmerge.plugin.composition import tree_text
+from xlmerge.plugin.trees import tree_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -14,7 +14,7 @@ from xlmerge.plan.problems import Problems, nearest
 from xlmerge.plan.references import find_local
 from xlmerge.plan.train_step import describe_data
 from xlmerge.plan.trees import check_libraries, check_tree, is_around
-from xlmerge.plugin.composition import Leaf, leaves, tree_data
+from xlmerge.plugin.trees import Leaf, leaves, tree_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from xlmerge.plan.base_model import LocatedBase
     from xlmerge.plan.context import PlanContext
     from xlmerge.plan.request import Cell, EvaluateRequest, HeadRequest, Place
-    from xlmerge.plugin.composition import CompositionRule, Tree
+    from xlmerge.plugin.composition import CompositionRule
     from xlmerge.plugin.registry import Registered
     from xlmerge.plugin.tasks import Task
+    from xlmerge.plugin.trees import Tree
 
 __all__ = ["EvaluateStepPlan", "describe_cell", "plan_evaluation"]
 

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from xlmerge.plan.request import DataRequest, HeadRequest
-    from xlmerge.plugin.composition import Tree
     from xlmerge.plugin.registry import Registered, Registry
     from xlmerge.plugin.tasks import Task
     from xlmerge.plugin.trainers import Trainer
+    from xlmerge.plugin.trees import Tree
 
 __all__ = ["CellOrder", "EvaluateOrder", "Progress", "TrainOrder"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from xlmerge.plugin.composition import leaves
+from xlmerge.plugin.trees import leaves
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from xlmerge.checkpoint.cover import AdapterLayout
     from xlmerge.checkpoint.tensor_file import Container
-    from xlmerge.plugin.composition import Tree
+    from xlmerge.plugin.trees import Tree
 
 __all__ = [
     "Cell",

@@ -13,7 +13,7 @@ from xlmerge.plan.lengths import check_length
 from xlmerge.plan.live_values import LIVE_OPTIONS, checked_values
 from xlmerge.plan.problems import Problems
 from xlmerge.plan.trees import check_libraries, check_tree
-from xlmerge.plugin.composition import leaves, tree_data
+from xlmerge.plugin.trees import leaves, tree_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from xlmerge.plan.context import PlanContext
     from xlmerge.plan.data_roles import Roles
     from xlmerge.plan.request import DataRequest, Place, TrainRequest
-    from xlmerge.plugin.composition import CompositionRule, Tree
+    from xlmerge.plugin.composition import CompositionRule
     from xlmerge.plugin.registry import Registered, Registry
     from xlmerge.plugin.tasks import Task
     from xlmerge.plugin.trainers import Trainer
+    from xlmerge.plugin.trees import Tree
 
 __all__ = ["TrainStepPlan", "describe_data", "plan_training"]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from xlmerge.errors import XLMergeError
 from xlmerge.plan.live_values import checked_values
 from xlmerge.plan.problems import nearest
-from xlmerge.plugin.composition import Leaf, leaves
+from xlmerge.plugin.trees import Leaf, leaves
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from xlmerge.plan.context import PlanContext
     from xlmerge.plan.problems import Problems
     from xlmerge.plan.request import Draft, Place
-    from xlmerge.plugin.composition import CompositionRule, Node, Tree
+    from xlmerge.plugin.composition import CompositionRule
     from xlmerge.plugin.registry import Registered
+    from xlmerge.plugin.trees import Node, Tree
 
 __all__ = ["Rules", "check_libraries", "check_tree", "is_around"]
 

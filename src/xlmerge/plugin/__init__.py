@@ -104,17 +104,7 @@ from xlmerge.plugin.architecture import (
     Parameter,
     claim_by_patterns,
 )
-from xlmerge.plugin.composition import (
-    Child,
-    CompositionRule,
-    Leaf,
-    Node,
-    Tree,
-    composition_rule,
-    leaves,
-    parse_tree,
-    tree_text,
-)
+from xlmerge.plugin.composition import Child, CompositionRule, composition_rule
 from xlmerge.plugin.headers import FolderHeader, TensorHeader
 from xlmerge.plugin.manager import discover, load_registry
 from xlmerge.plugin.method import Count, MergeMethod, Role, Weights, merge_method
@@ -124,6 +114,7 @@ from xlmerge.plugin.registry import PluginFailure, PluginInfo, Registered, Regis
 from xlmerge.plugin.spec import API_VERSION, hookimpl, hookspec
 from xlmerge.plugin.tasks import Task, task
 from xlmerge.plugin.trainers import Trainer, trainer
+from xlmerge.plugin.trees import Leaf, Node, Tree, leaves, parse_tree, tree_text
 from xlmerge.spaces.protocol import Point
 
 __all__ = [

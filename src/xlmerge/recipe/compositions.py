@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from xlmerge.errors import CompositionError
-from xlmerge.plugin.composition import parse_tree, tree_text
+from xlmerge.plugin.trees import parse_tree, tree_text
 
 if TYPE_CHECKING:
-    from xlmerge.plugin.composition import Tree
+    from xlmerge.plugin.trees import Tree
     from xlmerge.recipe.document import KeyPath
     from xlmerge.recipe.scope import Scope
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from xlmerge.plugin.composition import Tree
+    from xlmerge.plugin.trees import Tree
     from xlmerge.recipe.document import KeyPath
     from xlmerge.recipe.templates import Bindings
 

@@ -197,7 +197,7 @@ _ONE_TREE: list[dict[str, Any]] = [
     },
 ]
 TreeData: TypeAlias = Annotated[
-    Any,  # read by `xlmerge.plugin.composition.parse_tree`
+    Any,  # read by `xlmerge.plugin.trees.parse_tree`
     AfterValidator(_unchanging),
     WithJsonSchema({"anyOf": _ONE_TREE}),
 ]

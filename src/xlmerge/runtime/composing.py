@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from xlmerge.errors import CompositionError
-from xlmerge.plugin.composition import Leaf, leaves, tree_text
+from xlmerge.plugin.trees import Leaf, leaves, tree_text
 from xlmerge.runtime.guards.folders import adapter_settings
 from xlmerge.runtime.head_choice import HeadWish
 from xlmerge.runtime.interpolating import Interpolations
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from xlmerge.plugin.composition import Tree
     from xlmerge.plugin.registry import Registry
+    from xlmerge.plugin.trees import Tree
     from xlmerge.runtime.live import LiveModel
     from xlmerge.runtime.protocol import Batch, TaskLogic
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from xlmerge.checkpoint.json_file import read_json
 from xlmerge.errors import DataError, XLMergeError
-from xlmerge.plugin.composition import leaves, tree_text
+from xlmerge.plugin.trees import leaves, tree_text
 from xlmerge.runtime.composing import compose
 from xlmerge.runtime.data.load import load_rows
 from xlmerge.runtime.heads import HEAD_CONFIG, labels_of_head, load_head_apart

@@ -6,13 +6,14 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from xlmerge.errors import CompositionError, ParameterError
-from xlmerge.plugin.composition import tree_text
+from xlmerge.plugin.trees import tree_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from xlmerge.plugin.composition import CompositionRule, Node
+    from xlmerge.plugin.composition import CompositionRule
     from xlmerge.plugin.registry import Registry
+    from xlmerge.plugin.trees import Node
 
 __all__ = ["arguments_of", "rule_of"]
 

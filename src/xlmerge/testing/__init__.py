@@ -69,8 +69,8 @@ from xlmerge.testing.method_laws import (  # noqa: E402
 from xlmerge.testing.methods import MergeMethodSuite  # noqa: E402
 from xlmerge.testing.samples import SAMPLES, Sample  # noqa: E402
 from xlmerge.testing.spaces import SpaceSuite, Values  # noqa: E402
+from xlmerge.testing.task_case import TaskCase  # noqa: E402
 from xlmerge.testing.task_laws import (  # noqa: E402
-    TaskCase,
     check_features_are_plain,
     check_head_survives_saving,
     check_loss_adds_up,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from xlmerge.errors import XLMergeError
 from xlmerge.plugin import Leaf, Node, leaves, tree_text
-from xlmerge.plugin.composition import parse_tree, tree_data
+from xlmerge.plugin.trees import parse_tree, tree_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from xlmerge.plugin import Node
-from xlmerge.plugin.composition import parse_tree
+from xlmerge.plugin.trees import parse_tree
 from xlmerge.testing import composition_laws as laws
 from xlmerge.testing.bench import LABELS, Bench, registry_with
 from xlmerge.testing.light_imports import check_module_is_light, importable

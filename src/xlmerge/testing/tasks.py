@@ -9,6 +9,7 @@ import pytest
 from xlmerge.plugin import discover
 from xlmerge.testing import task_laws as laws
 from xlmerge.testing.light_imports import check_module_is_light, importable
+from xlmerge.testing.task_case import TaskCase
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,10 +52,10 @@ class TaskSuite:
     module: str | None = None
 
     @pytest.fixture
-    def case(self) -> laws.TaskCase:
+    def case(self) -> TaskCase:
         """The task in a tiny model, one for all laws."""
         pytest.importorskip("adapters")
-        kept: laws.TaskCase | None = type(self).__dict__.get("_case")
+        kept: TaskCase | None = type(self).__dict__.get("_case")
         if kept is not None:
             return kept
         from xlmerge.runtime.tiny import tiny_model, tiny_rows
@@ -69,53 +70,53 @@ class TaskSuite:
         logic.prepare(live.model)
         live.add_head("case", logic.head_config(labels), seed=3)
         live.set_head("case")
-        case = laws.TaskCase(task=self.task, logic=logic, rows=rows, labels=labels, live=live)
+        case = TaskCase(task=self.task, logic=logic, rows=rows, labels=labels, live=live)
         type(self)._case = case  # type: ignore[attr-defined]  # noqa: SLF001 - kept for the class
         return case
 
-    def test_features_are_plain(self, case: laws.TaskCase) -> None:
+    def test_features_are_plain(self, case: TaskCase) -> None:
         """Lists of numbers, each of a row; no row is lost."""
         laws.check_features_are_plain(case)
 
-    def test_padding_is_irrelevant(self, case: laws.TaskCase) -> None:
+    def test_padding_is_irrelevant(self, case: TaskCase) -> None:
         """An input gives the same alone as in a batch."""
         laws.check_padding_is_irrelevant(case)
 
-    def test_the_loss_adds_up(self, case: laws.TaskCase) -> None:
+    def test_the_loss_adds_up(self, case: TaskCase) -> None:
         """It is a sum, and comes with the number of its items."""
         laws.check_loss_adds_up(case)
 
-    def test_the_loss_trains_the_head(self, case: laws.TaskCase) -> None:
+    def test_the_loss_trains_the_head(self, case: TaskCase) -> None:
         """All of it."""
         laws.check_loss_trains_the_head(case)
 
-    def test_predictions(self, case: laws.TaskCase) -> None:
+    def test_predictions(self, case: TaskCase) -> None:
         """One a row, plain data, in the order of rows."""
         laws.check_predictions(case)
 
-    def test_statistics_belong_to_rows(self, case: laws.TaskCase) -> None:
+    def test_statistics_belong_to_rows(self, case: TaskCase) -> None:
         """So that rows can be drawn again, for intervals."""
         laws.check_statistics_belong_to_rows(case)
 
-    def test_metrics_are_vectorised(self, case: laws.TaskCase) -> None:
+    def test_metrics_are_vectorised(self, case: TaskCase) -> None:
         """A thousand resamples are one call."""
         laws.check_metrics_are_vectorised(case)
 
-    def test_right_answers_are_best(self, case: laws.TaskCase) -> None:
+    def test_right_answers_are_best(self, case: TaskCase) -> None:
         """Only if they are given."""
         if self.answers is None:
             pytest.skip(f"no right answers are given for {self.task.name}")
         laws.check_right_answers_are_best(case, self.answers)
 
-    def test_missing_columns_are_refused(self, case: laws.TaskCase) -> None:
+    def test_missing_columns_are_refused(self, case: TaskCase) -> None:
         """With an error of xlmerge."""
         laws.check_missing_columns_are_refused(case)
 
-    def test_unknown_labels_are_refused(self, case: laws.TaskCase) -> None:
+    def test_unknown_labels_are_refused(self, case: TaskCase) -> None:
         """With an error of xlmerge."""
         laws.check_unknown_labels_are_refused(case)
 
-    def test_the_head_survives_saving(self, case: laws.TaskCase, tmp_path: Path) -> None:
+    def test_the_head_survives_saving(self, case: TaskCase, tmp_path: Path) -> None:
         """Bit by bit."""
         laws.check_head_survives_saving(case, tmp_path)
 

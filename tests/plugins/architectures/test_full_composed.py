@@ -33,7 +33,7 @@ from builders.fine_tuned import (  # noqa: E402
 )
 from xlmerge.checkpoint.cover import cover  # noqa: E402
 from xlmerge.checkpoint.folder import open_adapter_folder  # noqa: E402
-from xlmerge.plugin.composition import parse_tree  # noqa: E402
+from xlmerge.plugin.trees import parse_tree  # noqa: E402
 from xlmerge.runtime import LiveModel, compose  # noqa: E402
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from adapters.composition import Stack  # noqa: E402
 from libraries import tiny  # noqa: E402
 from xlmerge.errors import CompositionError, ParameterError, XLMergeError  # noqa: E402
 from xlmerge.plugin import discover  # noqa: E402
-from xlmerge.plugin.composition import parse_tree  # noqa: E402
+from xlmerge.plugin.trees import parse_tree  # noqa: E402
 from xlmerge.runtime import Child, LiveModel, Member  # noqa: E402
 from xlmerge.runtime.composing import compose  # noqa: E402
 from xlmerge_madx.compositions.madx import madx  # noqa: E402

@@ -53,7 +53,7 @@ def test_the_plain_library_loads_it_and_computes_the_same(base: Path, tmp_path: 
     from adapters import AutoAdapterModel
 
     from libraries import tiny as libraries
-    from xlmerge.plugin.composition import Leaf
+    from xlmerge.plugin.trees import Leaf
     from xlmerge.runtime.composing import compose
 
     work = _work(base, tmp_path)

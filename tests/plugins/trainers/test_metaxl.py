@@ -110,7 +110,7 @@ def test_models_that_read_from_left_to_right(
 def test_every_adapter_trains_with_networks_anywhere(
     adapter: str, layers: list[int], tmp_path: Path
 ) -> None:
-    from xlmerge.plugin.composition import parse_tree
+    from xlmerge.plugin.trees import parse_tree
 
     run = _on_task(
         "sequence_classification",

@@ -42,7 +42,7 @@ def test_the_folder_loads_with_head_and_labels(base: Path, tmp_path: Path) -> No
     from adapters import AutoAdapterModel
 
     from libraries import tiny as libraries
-    from xlmerge.plugin.composition import Leaf
+    from xlmerge.plugin.trees import Leaf
     from xlmerge.runtime.composing import compose
 
     work = tiny.make_training(base, tmp_path, "task")
@@ -64,7 +64,7 @@ def test_the_folder_loads_with_head_and_labels(base: Path, tmp_path: Path) -> No
 
 def test_it_is_trained_on_what_lies_beneath(base: Path, tmp_path: Path) -> None:
     """With and without a language adapter the same seed gives other weights."""
-    from xlmerge.plugin.composition import parse_tree
+    from xlmerge.plugin.trees import parse_tree
 
     language = tiny.make_training(base, tmp_path / "language", "language")
     tiny.run(language, "language", **SHORT)
@@ -81,7 +81,7 @@ def test_it_is_trained_on_what_lies_beneath(base: Path, tmp_path: Path) -> None:
 
 
 def test_an_invertible_task_adapter_on_another_is_refused(base: Path, tmp_path: Path) -> None:
-    from xlmerge.plugin.composition import parse_tree
+    from xlmerge.plugin.trees import parse_tree
 
     language = tiny.make_training(base, tmp_path / "language", "language")
     tiny.run(language, "language", **SHORT)

@@ -92,7 +92,7 @@ def run(live: Any, kept: dict[str, Path], registry: Any) -> Any:
     import torch
 
     from libraries import tiny
-    from xlmerge.plugin.composition import parse_tree
+    from xlmerge.plugin.trees import parse_tree
     from xlmerge.runtime.composing import compose
 
     def running(tree: Any, *, model: Any = None, task: Any = None, **how: Any) -> Any:

@@ -144,7 +144,7 @@ def _head(case: str, files: dict[str, plain.File]) -> dict[str, Any]:
 def test_hidden_states_without_a_head(
     live: Any, kept: Any, registry: Any, files: Any, xlmr: plain.Reference
 ) -> None:
-    from xlmerge.plugin.composition import parse_tree
+    from xlmerge.plugin.trees import parse_tree
     from xlmerge.runtime.composing import compose
 
     tree = parse_tree({"stack": ["lang_a", "plain_a"]})

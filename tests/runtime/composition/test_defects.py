@@ -29,7 +29,7 @@ from adapters.configuration import (  # noqa: E402
 from libraries import tiny  # noqa: E402
 from libraries.defects import known_defect  # noqa: E402
 from xlmerge.errors import CompositionError, ModelError  # noqa: E402
-from xlmerge.plugin.composition import parse_tree  # noqa: E402
+from xlmerge.plugin.trees import parse_tree  # noqa: E402
 from xlmerge.runtime import LiveModel  # noqa: E402
 from xlmerge.runtime.base_model import find_base, load_adapter_model  # noqa: E402
 from xlmerge.runtime.composing import compose  # noqa: E402

@@ -13,7 +13,7 @@ pytest.importorskip("adapters")
 from libraries import tiny  # noqa: E402
 from libraries.defects import known_defect  # noqa: E402
 from xlmerge.errors import CompositionError, ModelError  # noqa: E402
-from xlmerge.plugin.composition import parse_tree  # noqa: E402
+from xlmerge.plugin.trees import parse_tree  # noqa: E402
 from xlmerge.runtime.composing import compose  # noqa: E402
 
 if TYPE_CHECKING:

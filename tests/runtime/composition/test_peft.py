@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file  # noqa: E402
 from libraries import tiny, tiny_peft  # noqa: E402
 from runtime import reference as plain  # noqa: E402
 from xlmerge.errors import CompositionError, ModelError, ParameterError  # noqa: E402
-from xlmerge.plugin.composition import parse_tree  # noqa: E402
+from xlmerge.plugin.trees import parse_tree  # noqa: E402
 from xlmerge.runtime.composing import compose  # noqa: E402
 
 from .conftest import Logits  # noqa: E402

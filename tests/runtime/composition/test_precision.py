@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("adapters")
 
 from libraries import tiny  # noqa: E402
-from xlmerge.plugin.composition import parse_tree  # noqa: E402
+from xlmerge.plugin.trees import parse_tree  # noqa: E402
 from xlmerge.runtime.composing import compose  # noqa: E402
 
 if TYPE_CHECKING:

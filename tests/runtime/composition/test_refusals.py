@@ -20,7 +20,7 @@ from xlmerge.errors import (  # noqa: E402
     RecipeError,
     XLMergeError,
 )
-from xlmerge.plugin.composition import Node, parse_tree  # noqa: E402
+from xlmerge.plugin.trees import Node, parse_tree  # noqa: E402
 from xlmerge.runtime.composing import compose  # noqa: E402
 
 from .conftest import Logits  # noqa: E402

@@ -14,7 +14,7 @@ pytest.importorskip("adapters")
 from libraries import tiny  # noqa: E402
 from xlmerge.errors import CompositionError, ParameterError  # noqa: E402
 from xlmerge.plugin import Child, composition_rule, hookimpl, load_registry  # noqa: E402
-from xlmerge.plugin.composition import parse_tree  # noqa: E402
+from xlmerge.plugin.trees import parse_tree  # noqa: E402
 from xlmerge.runtime.composing import compose  # noqa: E402
 
 if TYPE_CHECKING:

@@ -36,7 +36,7 @@ def test_nothing_but_the_adapter_and_its_head_changes(base: Path, tmp_path: Path
 
 
 def test_the_frozen_adapter_beneath_is_as_it_was(base: Path, tmp_path: Path) -> None:
-    from xlmerge.plugin.composition import parse_tree
+    from xlmerge.plugin.trees import parse_tree
 
     tiny.run(_work(base, tmp_path / "language", "language"), "language", **SHORT)
     language = tiny.weights(tmp_path / "language")

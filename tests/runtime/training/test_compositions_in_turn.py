@@ -8,7 +8,7 @@ import pytest
 
 from builders import tiny_training as tiny
 from xlmerge.errors import ParameterError
-from xlmerge.plugin.composition import Leaf
+from xlmerge.plugin.trees import Leaf
 
 if TYPE_CHECKING:
     from pathlib import Path

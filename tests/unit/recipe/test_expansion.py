@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from xlmerge.plugin.composition import Leaf, Node, tree_text
+from xlmerge.plugin.trees import Leaf, Node, tree_text
 from xlmerge.recipe import (
     Dataset,
     EvaluateStep,

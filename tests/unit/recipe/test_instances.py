@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from xlmerge.plugin.composition import leaves
+from xlmerge.plugin.trees import leaves
 from xlmerge.recipe import ExpandedEvaluate, ExpandedMerge, ExpandedTrain, recipe_from_data
 
 VALUES = st.lists(

@@ -10,7 +10,7 @@ from xlmerge.checkpoint.base_models import same_base_model
 from xlmerge.errors import RecipeError
 from xlmerge.jobs import recipe_job
 from xlmerge.plan import EvaluateRequest, StepRequest, TrainRequest
-from xlmerge.plugin.composition import Leaf, tree_text
+from xlmerge.plugin.trees import Leaf, tree_text
 
 if TYPE_CHECKING:
     from pathlib import Path
