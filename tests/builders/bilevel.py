@@ -275,8 +275,7 @@ def made(
         attention: Attention implementation.
     """
     from xlmerge.runtime import LiveModel
-    from xlmerge_metaxl._modules.transformation import layers_of
-    from xlmerge_metaxl.architectures.rtn import FIELDS
+    from xlmerge_metaxl.architectures.rtn import FIELDS, layers_of
 
     data = {"source": [(tiny.labelled(8, 3), None), (tiny.labelled(8, 5), None)]}
     work = tiny.make_training(

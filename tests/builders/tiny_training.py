@@ -189,7 +189,9 @@ def run(work: Training, kind: str = "language", **options: Any) -> dict[str, Any
     name = kind if kind == "metaxl" else f"{kind}_adapter"
     trainer = registry().trainer(name).descriptor
     defaults = {p.name: p.default for p in trainer.parameters}
-    trainer.function(work, **{**defaults, **options})
+    values = {**defaults, **options}
+    trainer.check(values, work.live.model.config.to_dict())
+    trainer.function(work, **values)
     return work.report
 
 

@@ -9,11 +9,12 @@ from torch import nn
 
 from xlmerge.errors import ModelError
 from xlmerge_metaxl._modules.stopping import stopped
+from xlmerge_metaxl.architectures.rtn import layers_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-__all__ = ["Transformation", "layers_of", "make"]
+__all__ = ["Transformation", "make"]
 
 
 class Transformation(nn.Module):  # type: ignore[misc]
@@ -53,27 +54,6 @@ class Transformation(nn.Module):  # type: ignore[misc]
         if self.gate:
             out = torch.sigmoid(out[..., -1:]) * out[..., :-1]
         return out
-
-
-def layers_of(layers: Sequence[int], depth: int) -> tuple[int, ...]:
-    """Places of networks: 0 before the first layer, ``depth`` after the last.
-
-    Args:
-        layers: Places, from the end if negative: -1 is after the last layer.
-        depth: Number of layers.
-
-    Raises:
-        ModelError: There is no such place, or it comes twice.
-    """
-    places = tuple(layer + depth + 1 if layer < 0 else layer for layer in layers)
-    wrong = [layer for layer, at in zip(layers, places, strict=True) if not 0 <= at <= depth]
-    if wrong or len(set(places)) < len(places) or not places:
-        what = f"found {wrong[0]}" if wrong else f"found {list(layers)}"
-        raise ModelError(
-            f"networks sit after layers 0 (the embeddings) to {depth}, each once; {what}",
-            hint="`layers: [-1]` is the last hidden states",
-        )
-    return tuple(sorted(places))
 
 
 def make(model: Any, fields: Mapping[str, Any]) -> nn.Module:

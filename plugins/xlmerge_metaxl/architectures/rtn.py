@@ -12,15 +12,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from xlmerge.errors import UnsupportedAdapterError
+from xlmerge.errors import ModelError, UnsupportedAdapterError
 from xlmerge.plugin import AdapterArchitecture, FileHalf, LiveHalf, claim_by_patterns
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from xlmerge.plugin import Claim, FolderHeader
 
-__all__ = ["FIELDS", "rtn"]
+__all__ = ["FIELDS", "layers_of", "rtn"]
 
 FIELDS: Mapping[str, Any] = {
     "architecture": "rtn",
@@ -40,6 +40,27 @@ biases of zero.
 """
 
 _PATTERN = r"shared_parameters\.\{name\}\.(?P<layer>\d+)\.(?P<site>down|up)\.(?:weight|bias)"
+
+
+def layers_of(layers: Sequence[int], depth: int) -> tuple[int, ...]:
+    """Places of networks: 0 before the first layer, ``depth`` after the last.
+
+    Args:
+        layers: Places, from the end if negative: -1 is after the last layer.
+        depth: Number of layers.
+
+    Raises:
+        ModelError: There is no such place, or it comes twice.
+    """
+    places = tuple(layer + depth + 1 if layer < 0 else layer for layer in layers)
+    wrong = [layer for layer, at in zip(layers, places, strict=True) if not 0 <= at <= depth]
+    if wrong or len(set(places)) < len(places) or not places:
+        what = f"found {wrong[0]}" if wrong else f"found {list(layers)}"
+        raise ModelError(
+            f"networks sit after layers 0 (the embeddings) to {depth}, each once; {what}",
+            hint="`layers: [-1]` is the last hidden states",
+        )
+    return tuple(sorted(places))
 
 
 def _claim(header: FolderHeader) -> Claim | None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from xlmerge.plugin import AtLeast, trainer
 from xlmerge.plugin.fit_options import fit_options
+from xlmerge_metaxl.options import check_options, check_used
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +26,12 @@ def _attention(values: Mapping[str, Any]) -> str | None:
     return None if first_order else "eager"
 
 
+def _check(values: Mapping[str, Any], base: Mapping[str, Any]) -> None:
+    """Nothing is ignored, and all goes together."""
+    check_used(values, {spec.name: spec.default for spec in metaxl.parameters})
+    check_options(values, base)
+
+
 @trainer(
     summary="Train an adapter for a language with few labelled rows, with source languages that "
     "meta-learned networks transform.",
@@ -41,6 +48,7 @@ def _attention(values: Mapping[str, Any]) -> str | None:
     adapter="seq_bn",
     stacked=True,
     attention=_attention,
+    check=_check,
     columns=("source",),
     outputs=("networks",),
 )

@@ -139,9 +139,7 @@ def plan_training(
     task, task_options = _task(request, declared, context.registry, problems)
     check_length(task_options, context.located, ("task",), problems)
     data, if_present = plan_roles(request.data, declared, problems)
-    values = checked_values(
-        request.values, (*declared.parameters, *LIVE_OPTIONS), declared.name, ("with",), problems
-    )
+    values = _values(request, declared, context, problems)
     config = plan_config(request.adapter, declared, context.registry, problems)
     rules = _stack(request, declared, context, problems)
     _check_each(request, declared, data, problems)
@@ -166,6 +164,23 @@ def plan_training(
         base=context.located,
     )
     return plan, problems
+
+
+def _values(
+    request: TrainRequest, trainer: Trainer, context: PlanContext, problems: Problems
+) -> dict[str, Any]:
+    """What stands under ``with``: each by itself, then whether they go together."""
+    before = len(problems.found)
+    values = checked_values(
+        request.values, (*trainer.parameters, *LIVE_OPTIONS), trainer.name, ("with",), problems
+    )
+    if len(problems.found) == before:
+        base = context.located
+        try:
+            trainer.check(values, {} if base is None else base.config)
+        except XLMergeError as error:
+            problems.refuse_error(("with",), error)
+    return values
 
 
 def _task(

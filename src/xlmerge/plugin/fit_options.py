@@ -15,12 +15,16 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
+from xlmerge.errors import ParameterError
 from xlmerge.plugin.parameters import AtLeast, Between, annotations_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 __all__ = ["fit_options"]
+
+CHECKS = "__xlmerge_checks__"
+"""Attribute of a function that holds what is to be checked of its options."""
 
 _Function = TypeVar("_Function", bound="Callable[..., Any]")
 
@@ -60,6 +64,15 @@ def _shared(  # noqa: PLR0913 - one argument for each option
     """Arguments of a training loop, as :class:`xlmerge.runtime.FitOptions` describes them."""
 
 
+def _one_length(values: Mapping[str, Any], base: Mapping[str, Any]) -> None:
+    """At most one of both says how long a training is."""
+    del base
+    if values["steps"] is not None and values["epochs"] is not None:
+        raise ParameterError(
+            "a training takes `steps` or `epochs`; found both", hint="give one of them"
+        )
+
+
 def fit_options(*, length: str, **defaults: Any) -> Callable[[_Function], _Function]:
     """Put the shared options in place of a function's ``**`` argument.
 
@@ -91,6 +104,7 @@ def fit_options(*, length: str, **defaults: Any) -> Callable[[_Function], _Funct
         ]
         function.__signature__ = own.replace(parameters=[*rest, *added])  # type: ignore[attr-defined]
         function.__annotations__ = {**function.__annotations__, **annotations}
+        setattr(function, CHECKS, (_one_length,))
         return function
 
     return wrap

@@ -29,6 +29,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from xlmerge.plugin.declaration import words_problems
+from xlmerge.plugin.fit_options import CHECKS
 from xlmerge.plugin.parameters import parameter_specs
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from xlmerge.plugin.parameters import ParameterSpec
 
     Attention: TypeAlias = str | Callable[[Mapping[str, Any]], str | None] | None
+    Check: TypeAlias = Callable[[Mapping[str, Any], Mapping[str, Any]], None]
 
 __all__ = ["COLUMNS", "Trainer", "trainer"]
 
@@ -71,6 +73,9 @@ class Trainer:
         attention: Attention implementation that the model must be loaded with (``eager``), None
             for the library's choice; or a function that tells it from the values of the
             parameters.
+        checks: Called before anything runs, with the values of the parameters and the base model's
+            configuration (what its ``config.json`` holds; empty while the model is on the hub).
+            They raise :class:`xlmerge.errors.ParameterError` where values do not go together.
         columns: What architectures may ask of each input of a batch, beside the model's own
             inputs; of :data:`COLUMNS`.
         outputs: Folders of further adapters that it writes below the step's own: one adapter each,
@@ -90,6 +95,7 @@ class Trainer:
     stacked: bool = False
     stacked_each: str | None = None
     attention: Attention = None
+    checks: tuple[Check, ...] = ()
     columns: tuple[str, ...] = ()
     outputs: tuple[str, ...] = field(default=())
     parameters: tuple[ParameterSpec, ...] = ()
@@ -101,6 +107,19 @@ class Trainer:
             values: Of the parameters, defaults filled in.
         """
         return self.attention(values) if callable(self.attention) else self.attention
+
+    def check(self, values: Mapping[str, Any], base: Mapping[str, Any]) -> None:
+        """Refuse values that do not go together, or not with the base model.
+
+        Args:
+            values: Of the parameters, defaults filled in.
+            base: Configuration of the base model; empty if it is not known yet.
+
+        Raises:
+            ParameterError: They do not.
+        """
+        for one in self.checks:
+            one(values, base)
 
 
 def trainer(  # noqa: PLR0913 - one argument for each thing a trainer may declare
@@ -115,11 +134,14 @@ def trainer(  # noqa: PLR0913 - one argument for each thing a trainer may declar
     stacked: bool = False,
     stacked_each: str | None = None,
     attention: Attention = None,
+    check: Check | None = None,
     columns: tuple[str, ...] = (),
     outputs: tuple[str, ...] = (),
     name: str | None = None,
 ) -> Callable[[Callable[..., Any]], Trainer]:
     """Make a function into a trainer; see :class:`Trainer` for the arguments.
+
+    Its ``check`` is added to that of :func:`xlmerge.plugin.fit_options`, where those are declared.
 
     Raises:
         TypeError: The signature is no declaration.
@@ -139,6 +161,7 @@ def trainer(  # noqa: PLR0913 - one argument for each thing a trainer may declar
             stacked=stacked,
             stacked_each=stacked_each,
             attention=attention,
+            checks=(*getattr(function, CHECKS, ()), *([check] if check is not None else [])),
             columns=columns,
             outputs=outputs,
             parameters=parameter_specs(function),
@@ -166,5 +189,8 @@ def trainer_problems(made: Trainer) -> Iterator[str]:
         yield f"columns names {strange[0]!r}; there are {', '.join(COLUMNS)}"
     if not callable(made.attention) and not isinstance(made.attention, str | None):
         yield f"attention is a name, a function that gives one, or None; found {made.attention!r}"
+    for one in made.checks:
+        if not callable(one):
+            yield f"its check cannot be called: {one!r}"
     if not callable(made.function):
         yield f"its function cannot be called: {made.function!r}"

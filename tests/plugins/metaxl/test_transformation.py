@@ -14,6 +14,7 @@ torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.libraries
 
 from xlmerge_metaxl._modules import attaching, transformation  # noqa: E402
+from xlmerge_metaxl.architectures.rtn import layers_of  # noqa: E402
 
 WIDTH, INNER = 6, 4
 
@@ -108,7 +109,7 @@ def test_a_stopped_gradient_is_open_for_the_second_time_alone() -> None:
 def test_layers_are_counted_from_the_embeddings_or_from_the_end(
     layers: list[int], expected: tuple[int, ...]
 ) -> None:
-    assert transformation.layers_of(layers, 12) == expected
+    assert layers_of(layers, 12) == expected
 
 
 @pytest.mark.parametrize(
@@ -117,7 +118,7 @@ def test_layers_are_counted_from_the_embeddings_or_from_the_end(
 )
 def test_a_layer_that_is_none_or_comes_twice_is_refused(layers: list[int], found: str) -> None:
     with pytest.raises(ModelError, match=f"each once; found {found}"):
-        transformation.layers_of(layers, 12)
+        layers_of(layers, 12)
 
 
 def _model(**config: Any) -> Any:

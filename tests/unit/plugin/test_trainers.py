@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from xlmerge.errors import ParameterError
 from xlmerge.plugin import trainer
+from xlmerge.plugin.fit_options import fit_options
 
 
 def _made(**more: Any) -> Any:
@@ -36,3 +38,28 @@ def test_columns_are_those_that_there_are() -> None:
     assert _made(columns=("source", "position")).columns == ("source", "position")
     with pytest.raises(TypeError, match="columns names 'language'; there are source, position"):
         _made(columns=("source", "language"))
+
+
+def test_a_check_hears_values_and_the_base_model() -> None:
+    heard: list[Any] = []
+    made = _made(check=lambda values, base: heard.append((values, base)))
+    made.check({"kind": "rough"}, {"hidden_size": 8})
+    assert heard == [({"kind": "rough"}, {"hidden_size": 8})]
+    _made().check({"kind": "rough"}, {})
+    with pytest.raises(TypeError, match="its check cannot be called: 3"):
+        _made(check=3)
+
+
+def test_shared_options_bring_their_own_check() -> None:
+    @trainer(summary="Train.", source="made up", data={"train": "rows"}, check=_never)
+    @fit_options(length="2 epochs")
+    def fitter(work: Any, **fit: Any) -> None: ...
+
+    with pytest.raises(ParameterError, match="`steps` or `epochs`; found both"):
+        fitter.check({"steps": 3, "epochs": 1}, {})
+    with pytest.raises(ParameterError, match="never"):
+        fitter.check({"steps": None, "epochs": 1}, {})
+
+
+def _never(values: Any, base: Any) -> None:
+    raise ParameterError("never")

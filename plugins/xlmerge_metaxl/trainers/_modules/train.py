@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from xlmerge.errors import DataError, ParameterError
+from xlmerge.errors import DataError
 from xlmerge.runtime.distributed import rank
 from xlmerge.runtime.training import Draw, FitOptions, Group, Step, fit, staged
-from xlmerge_metaxl._modules.transformation import layers_of
-from xlmerge_metaxl.architectures.rtn import FIELDS
+from xlmerge_metaxl.architectures.rtn import FIELDS, layers_of
 from xlmerge_metaxl.trainers._modules.algorithms import ALGORITHMS, SplitDifference
 from xlmerge_metaxl.trainers._modules.bilevel import LOGGED, Bilevel, Joint
 from xlmerge_metaxl.trainers._modules.losses import Losses
@@ -77,13 +76,13 @@ def train(work: Training, options: Options, shared: Mapping[str, Any]) -> None:
         DataError: There are too few target rows to halve.
         ModelError: A network's layer is not the model's, or torch has no second derivative for a
             kernel of the model.
-        ParameterError: Options do not go together.
     """
     chosen = dict(shared)
     if chosen["steps"] is None and chosen["epochs"] is None:
         chosen["epochs"] = _EPOCHS
     fitting = FitOptions(**chosen)
-    _check(work, options, fitting)
+    if options.network == "meta" and sum(len(rows) for rows, _ in work.sources("train")) == 1:
+        raise DataError(f"{work.name}: 1 target row cannot be halved")
     if options.network == "meta" and options.halves == "fixed":
         work.data = {**work.data, **_fixed_halves(work)}
     with staged(work) as stage, _networks(work, options) as networks:
@@ -127,50 +126,6 @@ def _tell_unmoved(
                 "longer, or draw their sources more often",
                 stacklevel=2,
             )
-
-
-def _check(work: Training, options: Options, fitting: FitOptions) -> None:
-    """What has no meaning together."""
-    if fitting.bf16:
-        raise ParameterError(
-            f"{work.name}: metaxl computes in float32; `bf16` rounds what the hypergradient is a "
-            "difference of",
-            hint="leave it out",
-        )
-    several = len(options.layers) > 1 and options.network_config.get("stop_gradient")
-    if options.algorithm == "forward_over_reverse" and several and options.network == "meta":
-        raise ParameterError(
-            f"{work.name}: `forward_over_reverse` is wrong for networks at several layers whose "
-            "input is a constant: it would take it for constant in the hypergradient, too",
-            hint="take `double_backward` or `split_difference`, or `stop_gradient: false`",
-        )
-    if fitting.gradient_checkpointing and options.network == "joint":
-        raise ParameterError(
-            f"{work.name}: `gradient_checkpointing` computes layers again without their networks",
-            hint="leave it out; `network: none` can do with it",
-        )
-    if options.network == "meta":
-        _check_halves(work, options, fitting)
-    if fitting.gradient_checkpointing and options.network == "meta":
-        raise ParameterError(
-            f"{work.name}: `gradient_checkpointing` computes layers again in a backward pass that "
-            "is differentiated itself",
-            hint="`algorithm: split_difference` needs as little memory for networks after the last "
-            "layer",
-        )
-
-
-def _check_halves(work: Training, options: Options, fitting: FitOptions) -> None:
-    """There are two target rows at least, and each step takes two or more."""
-    rows = sum(len(rows) for rows, _ in work.sources("train"))
-    if rows == 1:
-        raise DataError(f"{work.name}: 1 target row cannot be halved")
-    if options.target_batch_size is None and fitting.batch_size == 1:
-        raise ParameterError(
-            f"{work.name}: `batch_size` is 1, and so is that of the target, of which half is to "
-            "evaluate by",
-            hint="give `target_batch_size`: 2 or more",
-        )
 
 
 def _fixed_halves(work: Training) -> dict[str, Any]:
