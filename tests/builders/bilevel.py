@@ -215,10 +215,11 @@ class Case:
 
     @contextmanager
     def _by_hand(self, source: torch.Tensor) -> Iterator[None]:
-        base = self.live.model.base_model
+        model = self.live.model
+        layers = [layer for _, layer in model.iter_layers()]
         with ExitStack() as held:
             for place in self.places:
-                module = base.encoder.layer[place - 1] if place else base.embeddings
+                module = layers[place - 1] if place else model.base_model.embeddings
                 hook = self._transforming(place, source)
                 held.callback(module.register_forward_hook(hook).remove)
             yield

@@ -36,6 +36,8 @@ class Border:
         self.states: torch.Tensor | None = None
         self._start: Randomness | None = None
         self._there: Randomness | None = None
+        self._below = [layer for _, layer in model.iter_layers()][:place]
+        self._forms: dict[int, int | None] = {}
 
     @contextmanager
     def recorded(self) -> Iterator[None]:
@@ -47,8 +49,15 @@ class Border:
             self.states, self._there = states.detach(), Randomness(device)
             return states
 
-        with at_places(self._model, {self._place: take}):
+        with ExitStack() as held:
+            for layer in self._below:
+                held.callback(layer.register_forward_hook(self._note_form).remove)
+            held.enter_context(at_places(self._model, {self._place: take}))
             yield
+
+    def _note_form(self, layer: Any, _: Any, output: Any) -> None:
+        """What kind of models layers give: hidden states, or a tuple that begins with them."""
+        self._forms[id(layer)] = len(output) if isinstance(output, tuple) else None
 
     def below(self, run: Callable[[], Any]) -> torch.Tensor:
         """The states of the same run, with the same dropout; parameters may be others.
@@ -82,22 +91,27 @@ class Border:
             there.restore()
             return states
 
-        layers = [layer for _, layer in self._model.iter_layers()][: self._place]
         with there.again(), ExitStack() as held:
-            for layer in layers:
-                held.enter_context(_passed(layer))
+            for layer in self._below:
+                held.enter_context(_passed(layer, self._forms[id(layer)]))
             held.enter_context(at_places(self._model, {self._place: put}))
             yield
 
 
 @contextmanager
-def _passed(layer: Any) -> Iterator[None]:
-    """Let hidden states through a layer as they are."""
+def _passed(layer: Any, length: int | None) -> Iterator[None]:
+    """Let hidden states through a layer as they are.
+
+    Args:
+        layer: The layer.
+        length: Of the tuple that it gives; None if it gives hidden states alone.
+    """
     own = layer.__dict__.get("forward")
 
     def forward(hidden_states: torch.Tensor, *_: Any, **__: Any) -> Any:
-        # Layers of transformers 4 give tuples; a tensor would be taken apart by rows.
-        return (hidden_states,)
+        if length is None:
+            return hidden_states
+        return (hidden_states, *[None] * (length - 1))
 
     layer.forward = forward
     try:

@@ -64,14 +64,21 @@ def make(model: Any, fields: Mapping[str, Any]) -> nn.Module:
         fields: The configuration; see :data:`xlmerge_metaxl.architectures.rtn.FIELDS`.
 
     Raises:
-        ModelError: A layer is not the model's, or a field has no meaning.
+        ModelError: A layer is not the model's, or a field has no meaning; or the model runs one
+            layer several times.
     """
     width, factor, init = model.config.hidden_size, fields["reduction_factor"], fields["init"]
     if not isinstance(factor, int | float) or not 0 < factor <= width:
         raise ModelError(f"rtn: `reduction_factor` is above 0 and at most {width}; found {factor}")
     if init not in {"identity", "paper"}:
         raise ModelError(f"rtn: `init` is identity or paper; found {init!r}")
-    places = layers_of(fields["layers"], len(list(model.iter_layers())))
+    depth = len(list(model.iter_layers()))
+    if depth != model.config.num_hidden_layers:
+        raise ModelError(
+            f"rtn: the model goes through {model.config.num_hidden_layers} layers, but has {depth} "
+            "of its own (ALBERT's layers share their weights), so none can be told from the others"
+        )
+    places = layers_of(fields["layers"], depth)
     return nn.ModuleDict(
         {
             str(layer): Transformation(

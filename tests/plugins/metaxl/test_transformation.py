@@ -124,7 +124,8 @@ def test_a_layer_that_is_none_or_comes_twice_is_refused(layers: list[int], found
 def _model(**config: Any) -> Any:
     pytest.importorskip("adapters")
     return SimpleNamespace(
-        config=SimpleNamespace(hidden_size=8, **config), iter_layers=lambda: enumerate("ab")
+        config=SimpleNamespace(hidden_size=8, num_hidden_layers=2, **config),
+        iter_layers=lambda: enumerate("ab"),
     )
 
 
