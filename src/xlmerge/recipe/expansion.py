@@ -28,10 +28,11 @@ if TYPE_CHECKING:
     from xlmerge.recipe.expanded import ExpandedCell, ExpandedStep
     from xlmerge.recipe.names import Named
     from xlmerge.recipe.templates import Bindings
+    from xlmerge.recipe.variable_values import NumberValue
 
 __all__ = ["MAX_INSTANCES", "expansion", "expansion_findings"]
 
-Variables: TypeAlias = "dict[str, tuple[str | int, ...]]"
+Variables: TypeAlias = "dict[str, tuple[str | int | NumberValue, ...]]"
 
 MAX_INSTANCES = 10_000
 """Most instances of steps and cells of tables in a recipe, which needs some hundreds."""

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from xlmerge.recipe.reserved import step_kind
-from xlmerge.recipe.templates import check_variable_value, variables_of
+from xlmerge.recipe.templates import variables_of
 from xlmerge.recipe.values import ValueRefusedError, check_name
+from xlmerge.recipe.variable_values import NumberValue, check_variable_value
 from xlmerge.recipe.wording import misspelt
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def mapping(value: object) -> Mapping[str, Any]:
     return {key: inner for key, inner in value.items() if isinstance(key, str)}
 
 
-def for_each(step: object) -> dict[str, tuple[str | int, ...]] | None:
+def for_each(step: object) -> dict[str, tuple[str | int | NumberValue, ...]] | None:
     """The variables of a step with their values, each value once; None if they are not right."""
     given = mapping(step).get("for_each")
     if given is None:
@@ -130,7 +131,8 @@ def for_each(step: object) -> dict[str, tuple[str | int, ...]] | None:
                 check_variable_value(value)
         except ValueRefusedError:
             return None
-        made[variable] = tuple({str(value): value for value in reversed(values)}.values())[::-1]
+        named = [NumberValue(value) if isinstance(value, float) else value for value in values]
+        made[variable] = tuple({str(value): value for value in reversed(named)}.values())[::-1]
     return made
 
 

@@ -14,6 +14,7 @@ from xlmerge.recipe.names import KINDS, SECTIONS, mapping
 from xlmerge.recipe.reserved import step_kind
 from xlmerge.recipe.table_findings import table_findings
 from xlmerge.recipe.templates import placeholders
+from xlmerge.recipe.variable_values import NumberValue
 from xlmerge.recipe.wording import code, misspelt, nearest
 
 if TYPE_CHECKING:
@@ -135,13 +136,13 @@ def _values_twice(name: str, step: Mapping[str, object]) -> Iterator[Finding]:
     for variable, values in mapping(step.get("for_each")).items():
         seen: dict[str, int] = {}
         for index, value in enumerate(values if isinstance(values, list | tuple) else ()):
-            if isinstance(value, bool) or not isinstance(value, str | int):
+            if isinstance(value, bool) or not isinstance(value, str | int | float):
                 continue
-            if str(value) in seen:
+            called = str(NumberValue(value) if isinstance(value, float) else value)
+            if called in seen:
                 yield Finding(
-                    message=f"{code(value)} is listed twice; it is item {seen[str(value)] + 1} "
-                    "already",
+                    message=f"{code(value)} is listed twice; it is item {seen[called] + 1} already",
                     path=("steps", name, "for_each", variable, index),
                     hint="remove one of the two",
                 )
-            seen.setdefault(str(value), index)
+            seen.setdefault(called, index)

@@ -21,7 +21,6 @@ from pydantic import (  # noqa: TID253
     WithJsonSchema,
 )
 
-from xlmerge.recipe.templates import check_variable_value
 from xlmerge.recipe.values import (
     CONTAINERS,
     DATA_FORMATS,
@@ -39,6 +38,7 @@ from xlmerge.recipe.values import (
     check_scalar,
     check_text,
 )
+from xlmerge.recipe.variable_values import check_variable_value
 
 __all__ = [
     "NAMES_ONLY",
@@ -214,10 +214,10 @@ ForEach: TypeAlias = Annotated[
         Annotated[
             tuple[
                 Annotated[
-                    str | int,
+                    str | int | float,
                     BeforeValidator(check_variable_value),
                     WithJsonSchema(
-                        {"anyOf": [{"type": "string", "pattern": f"^{NAME}$"}, {"type": "integer"}]}
+                        {"anyOf": [{"type": "string", "pattern": f"^{NAME}$"}, {"type": "number"}]}
                     ),
                 ],
                 ...,

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 from xlmerge.recipe.findings import Finding
 from xlmerge.recipe.names import GIVES, KINDS
 from xlmerge.recipe.templates import (
-    check_variable_value,
     filled,
     filled_text,
     placeholders,
     texts,
 )
 from xlmerge.recipe.values import ValueRefusedError
+from xlmerge.recipe.variable_values import NumberValue, check_variable_value
 from xlmerge.recipe.wording import code, did_you_mean, listing
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ class Scope:
             except ValueRefusedError as error:
                 self.add(f"{code(text)}: {error.message}", path, on_key=on_key, hint=error.hint)
                 return None
-        values: dict[str, str | int] = dict(zip(named.variables, given, strict=False))
+        values: dict[str, str | int | NumberValue] = dict(zip(named.variables, given, strict=False))
         for variable in named.variables[len(given) :]:
             if variable not in self._bindings:
                 if not self._open:

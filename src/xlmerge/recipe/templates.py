@@ -6,15 +6,14 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from xlmerge.recipe.values import NAME, PLACEHOLDER, ValueRefusedError, check_name
-from xlmerge.recipe.wording import code, found
+from xlmerge.recipe.values import NAME, PLACEHOLDER
+from xlmerge.recipe.variable_values import NumberValue
 
 if TYPE_CHECKING:
     from xlmerge.recipe.document import KeyPath
 
 __all__ = [
     "Bindings",
-    "check_variable_value",
     "definition_text",
     "filled",
     "filled_text",
@@ -23,8 +22,8 @@ __all__ = [
     "variables_of",
 ]
 
-Bindings: TypeAlias = "Mapping[str, str | int]"
-"""Variable to value."""
+Bindings: TypeAlias = "Mapping[str, str | int | NumberValue]"
+"""Variable to value; what a value is called in names of folders is its text."""
 
 _PLACEHOLDER = re.compile(f"<({NAME})>")
 
@@ -72,7 +71,8 @@ def filled(value: Any, bindings: Bindings) -> Any:
     """
     if isinstance(value, str):
         if re.fullmatch(PLACEHOLDER, value) and value[1:-1] in bindings:
-            return bindings[value[1:-1]]
+            bound = bindings[value[1:-1]]
+            return float(bound) if isinstance(bound, NumberValue) else bound
         return filled_text(value, bindings)
     if isinstance(value, Mapping):
         return {key: filled(inner, bindings) for key, inner in value.items()}
@@ -89,19 +89,3 @@ def filled_text(text: str, bindings: Bindings) -> str:
 def definition_text(value: Any, bindings: Bindings) -> Any:
     """A definition with all placeholders filled in; texts stay texts."""
     return filled(value, {name: str(given) for name, given in bindings.items()})
-
-
-def check_variable_value(value: object) -> object:
-    """Takes what a variable may be: a text or a whole number that can be the name of a folder."""
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        quotes = "put it in quotes" if isinstance(value, bool | float) else None
-        raise ValueRefusedError(f"expected a text or a whole number, found {found(value)}", quotes)
-    if value == "":
-        raise ValueRefusedError("expected a text or a whole number, found an empty text")
-    try:
-        check_name(str(value))
-    except ValueRefusedError as error:
-        raise ValueRefusedError(
-            f"the value {code(value)} cannot be the name of a folder", error.hint
-        ) from None
-    return value

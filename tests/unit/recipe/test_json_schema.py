@@ -74,7 +74,7 @@ def test_tells_recipes_from_others() -> None:
         RECIPE | {"datasets": {"d": {"path": "x", "format": "xls"}}},
         RECIPE | {"heads": {"h": {"path": "x"}}},
         broken(for_each={"x": []}),
-        broken(for_each={"x": [0.5]}),
+        broken(for_each={"x": [True]}),
         broken(merge="nothing"),
         broken(adapters={"a": "1"}),
         broken(adapters=[]),
