@@ -25,6 +25,13 @@ SETTINGS: dict[str, Any] = {
     "evaluate_every": 4,
     "log_every": 2,
 }
+PARTS: dict[str, dict[str, Any]] = {
+    "forward_over_reverse": {"algorithm": "forward_over_reverse"},
+    "split_forward": {"algorithm": "split_forward", "layers": [1]},
+    "lora": {"adapter": "lora", "objective": "cosine"},
+    "ia3": {"adapter": "ia3", "algorithm": "split_difference", "inner": "adam_diag"},
+    "full": {"adapter": "full", "learning_rate": 1e-3},
+}
 WAYS: dict[str, dict[str, Any]] = {
     "double_backward": {"algorithm": "double_backward"},
     "split_difference": {"algorithm": "split_difference"},
@@ -34,7 +41,9 @@ WAYS: dict[str, dict[str, Any]] = {
 
 def _train(base: Path, folder: Path, **options: Any) -> dict[str, Any]:
     dtype = options.pop("dtype", "float32")
-    work = tiny.make_training(base, folder, "metaxl", dtype=dtype)
+    kind = options.pop("adapter", None)
+    adapter = None if kind is None else tiny.named_config(kind)
+    work = tiny.make_training(base, folder, "metaxl", dtype=dtype, adapter=adapter)
     tiny.run(work, "metaxl", **{**SETTINGS, **options})
     return tiny.weights(folder)
 
@@ -109,9 +118,9 @@ def _close(found: dict[str, Any], wanted: dict[str, Any]) -> None:
     assert not equal(found, wanted), "sums round otherwise: were there parts at all?"
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", [*WAYS, *PARTS])
 def test_parts_of_a_step_add_up(way: str, base_without_dropout: Path, tmp_path: Path) -> None:
-    options = {**WAYS[way], "dtype": "float64"}
+    options = {**WAYS, **PARTS}[way] | {"dtype": "float64"}
     one = _train(base_without_dropout, tmp_path / "one", **options)
     parts = _train(base_without_dropout, tmp_path / "parts", **options, gradient_accumulation=3)
     _close(parts, one)
