@@ -15,7 +15,7 @@ pytest.importorskip("adapters")
 from builders import tiny_training as tiny  # noqa: E402
 from builders.launched import logs  # noqa: E402
 
-PAGES = Path(__file__).parents[2] / "docs" / "how-to"
+PAGES = Path(__file__).parents[2] / "docs"
 
 if not PAGES.is_dir():
     pytest.skip("the pages are not beside the tests", allow_module_level=True)
@@ -37,7 +37,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_step_of_its_own(base: Path, tmp_path: Path) -> None:
     work = tiny.make_training(base, tmp_path, "metaxl")
     names: dict[str, Any] = {}
-    exec(code("write-a-trainer.md", "step = Step("), names)
+    exec(code("how-to/write-a-trainer.md", "step = Step("), names)
     options = {"steps": 30, "batch_size": 8, "learning_rate": 1e-2, "log_every": 1}
     names["train"](work, options)
     [log] = logs(tmp_path)
@@ -69,7 +69,7 @@ def test_a_fine_tuned_model_elsewhere(
             logits = work.live.forward(**inputs).logits
     assert (states - plain).abs().max() > 0.01
 
-    text = code("transfer-with-few-labels.md", 'model.save_pretrained("fine-tuned")')
+    text = code("how-to/transfer-with-few-labels.md", 'model.save_pretrained("fine-tuned")')
     there = {"FacebookAI/xlm-roberta-base": str(base), "recipe/paper/0": str(work.output)}
     for name, place in there.items():
         assert name in text
@@ -85,3 +85,23 @@ def test_a_fine_tuned_model_elsewhere(
         torch.testing.assert_close(model(**inputs).logits, logits, rtol=1e-5, atol=1e-5)
         found = encoder(**inputs).last_hidden_state
     torch.testing.assert_close(found, states, rtol=1e-5, atol=1e-5)
+
+
+def test_a_hypergradient_by_hand() -> None:
+    text = code("explanation/metaxl.md", "one_step_hypergradient(")
+    assert "assert abs(slope" in text
+    names: dict[str, Any] = {}
+    before = torch.get_default_dtype()
+    try:
+        exec(text, names)
+    finally:
+        torch.set_default_dtype(before)
+    assert sum(float(h.norm()) for h in names["found"].values()) > 1e-2
+    # The same by half of it fails: the numbers are no zeros.
+    wrong = text.replace("0.1 * found[name]", "0.05 * found[name]")
+    assert wrong != text
+    try:
+        with pytest.raises(AssertionError):
+            exec(wrong, {})
+    finally:
+        torch.set_default_dtype(before)
