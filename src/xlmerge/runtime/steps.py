@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from xlmerge.plugin.tasks import Task
     from xlmerge.runtime.protocol import Rows, TaskLogic
 
-__all__ = ["train"]
+__all__ = ["evaluate", "train"]
 
 _SPLITS = ("train", "validation", "test")
 
