@@ -58,6 +58,11 @@ def check_options(values: Mapping[str, Any], base: Mapping[str, Any]) -> None:
             "metaxl computes in float32; `bf16` rounds what the hypergradient is a difference of",
             hint="leave it out",
         )
+    if values.get("dtype") in {"bfloat16", "float16"}:
+        raise ParameterError(
+            f"metaxl computes in float32 or float64; found `dtype: {values['dtype']}`",
+            hint="leave it out",
+        )
     if network == "meta":
         _check_meta(values)
     elif network == "joint" and values["gradient_checkpointing"]:

@@ -163,6 +163,7 @@ def _with(**options: Any) -> dict[str, Any]:
         (_with(algorithm="exact"), ["`algorithm`", "double_backward"]),
         (_with(epochs=2), ["`steps` or `epochs`; found both"]),
         (_with(bf16=True), ["`bf16` rounds"]),
+        (_with(dtype="float16"), ["computes in float32 or float64; found `dtype: float16`"]),
         (_with(layers=[99]), ["0 (the embeddings) to 2", "found 99"]),
         (_with(layers=[2, -1]), ["each once", "[2, -1]"]),
         (_with(reduction_factor=100), ["`reduction_factor` is at most", "found 100"]),
