@@ -74,8 +74,9 @@ class Trainer:
             for the library's choice; or a function that tells it from the values of the
             parameters.
         checks: Called before anything runs, with the values of the parameters, of ``seed``,
-            ``device`` and ``dtype``, and the base model's configuration (what its ``config.json`` holds; empty while the model is on the hub).
-            They raise :class:`xlmerge.errors.ParameterError` where values do not go together.
+            ``device`` and ``dtype``, and the base model's configuration (what its ``config.json``
+            holds; empty while the model is on the hub). They raise
+            :class:`xlmerge.errors.ParameterError` where values do not go together.
         columns: What architectures may ask of each input of a batch, beside the model's own
             inputs; of :data:`COLUMNS`.
         outputs: Folders of further adapters that it writes below the step's own: one adapter each,
