@@ -85,11 +85,16 @@ def test_the_experiment_goes_through_in_small(shared_data: Path, tmp_path: Path)
     import xlmerge
 
     recipe = yaml.safe_load(EXPERIMENT.read_text(encoding="utf-8"))
-    few = {"language": ["bbc"], "seed": [3]}
-    rows = {"joint": "joint_indonesian", "network": "network_joint", "MetaXL": "metaxl_indonesian"}
-    recipe["steps"] = {name: recipe["steps"][name] for name in (*rows.values(), "table")}
+    few = {"language": ["bbc"], "rate": [1e-3], "seed": [3]}
+    rows = {
+        "joint": "joint_indonesian",
+        "network": "network_joint",
+        "MetaXL": "metaxl_indonesian/<language>/1e-3",
+    }
+    steps = [name.partition("/")[0] for name in (*rows.values(), "table")]
+    recipe["steps"] = {name: recipe["steps"][name] for name in steps}
     for step in recipe["steps"].values():
-        step["for_each"] = few
+        step["for_each"] = {variable: few[variable] for variable in step["for_each"]}
         step["with"]["steps"] = 4
     table = recipe["steps"]["table"]
     table.update(rows=rows, baseline="joint", **{"with": {"bootstrap": 100, "max_length": 96}})
@@ -102,6 +107,6 @@ def test_the_experiment_goes_through_in_small(shared_data: Path, tmp_path: Path)
     xlmerge.run(tmp_path / "small.yaml", output=tmp_path / "out")
     found = json.loads((tmp_path / "out" / "table" / "table.json").read_text(encoding="utf-8"))
     assert {each["row"] for each in found["scores"]} == set(rows)
-    networks = tmp_path / "out" / "metaxl_indonesian" / "bbc" / "3" / "networks"
+    networks = tmp_path / "out" / "metaxl_indonesian" / "bbc" / "1e-3" / "3" / "networks"
     assert [folder.name for folder in networks.iterdir()] == ["nusax-ind"]
     assert not (tmp_path / "out" / "joint_indonesian" / "bbc" / "3" / "networks").exists()
