@@ -90,6 +90,8 @@ def progress(self, name, done, total):
     os.kill(os.getpid(), signal.SIGINT)
 
 listening.EchoListener.progress = progress
+# Shells have programs in the background ignore it, and those that they start inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 main(sys.argv[1:])
 """
 
