@@ -34,9 +34,11 @@ def check_used(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
     network = values["network"]
     unused = {"meta": (), "joint": _FOR_META, "none": (*_FOR_META, *_FOR_NETWORKS)}[network]
     for name in unused:
-        if values[name] != defaults[name]:
+        value = values[name]
+        if value != defaults[name]:
+            shown = list(value) if isinstance(value, tuple) else value
             raise ParameterError(
-                f"`{name}: {values[name]}` has no effect with `network: {network}`",
+                f"`{name}: {shown}` has no effect with `network: {network}`",
                 hint="leave one of both out",
             )
 

@@ -168,7 +168,7 @@ def _with(**options: Any) -> dict[str, Any]:
         (_with(layers=[2, -1]), ["each once", "[2, -1]"]),
         (_with(reduction_factor=100), ["`reduction_factor` is at most", "found 100"]),
         (_with(batch_size=1), ["give `target_batch_size`: 2 or more"]),
-        (_with(network="none", layers=[0]), ["`layers: (0,)` has no effect", "`network: none`"]),
+        (_with(network="none", layers=[0]), ["`layers: [0]` has no effect", "`network: none`"]),
         (_with(network="joint", inner="adam_diag"), ["`inner: adam_diag` has no effect"]),
         ({"data": {"train": "d/cc"}}, ["needs data for `source`", "other languages"]),
         ({"data": "d/cc"}, ["needs data for `source`", "other languages"]),
